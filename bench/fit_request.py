@@ -4,8 +4,11 @@
 
 `--runs` has recorded runs of agents: what a unit of a history is worth for being recent is how
 often an answer used it (identifiers, numbers and quotes that the question and newer units lack).
-The other numbers are chosen by coordinate search on half of the episodes of `bench/episodes.py`;
-the other half judges. With `--leave-out` every set of chats is left out of the fit in turn.
+The other numbers are fitted on half of the episodes of `bench/episodes.py`, and the other half
+judges: the weights by which asks are divided between the parts by logistic regression, the
+exponents by which tools and messages share an ask by maximum likelihood, and the values of an ask
+by coordinate search for the evidence that is held. With `--leave-out` every set of chats is left
+out of the fit in turn.
 """
 
 from __future__ import annotations
@@ -22,8 +25,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ctxmem.assembling import values
+import numpy as np
+from numpy.typing import NDArray
+
+from ctxmem.assembling import blocks, values
+from ctxmem.assembling.asking import COLUMNS, FEATURES, HISTORY, TEXTS, TOOLS, divided
+from ctxmem.assembling.conversation import Conversation
+from ctxmem.assembling.evidence import Search, compared
+from ctxmem.assembling.tool_items import ToolItems
+from ctxmem.chat.counting import Meter
+from ctxmem.memory.recall import BROAD
 from ctxmem.tokens import resolve
+from ctxmem.toolset import read_tools
 
 from . import episodes as bench
 
@@ -32,6 +45,16 @@ STEPS = (1.6, 1.25)
 """Factors by which a number is raised and lowered, in turn."""
 USED = 5.5
 """Value of a message that is used: about what the best one of a history has of `FOUND`."""
+SEEDS = 4
+"""Compositions of the episodes from which asks are read: weights need more of them than values."""
+PENALTY = 0.003
+"""Of squared weights of features, since the questions of the episodes are of few kinds."""
+DESCENTS, RATE = 4000, 0.3
+"""Steps of gradient descent, and their length."""
+EXPONENTS = tuple(tenths / 20 for tenths in range(5, 121))
+"""Exponents that are tried."""
+MISSED = 0.05
+"""Probability that what is needed is not among what was found."""
 GAIN = 1e-3
 """Share of the evidence that a step must gain."""
 
@@ -156,15 +179,103 @@ class Number(NamedTuple):
 SEARCHED = (
     Number("CALL", 5, 2000),
     Number("FOUND", 5, 1000),
-    Number("SHARPNESS", 0.5, 8),
-    Number("INDEXED", 0.005, 0.5),
-    Number("BINDS", 0.05, 100),
+    Number("RECALLED", 0.5, 1.0),
 )
 """Numbers that the episodes decide, in the order in which they are searched."""
 
 
+class Asks(NamedTuple):
+    """What is known of the asks of episodes: features, the part that each is of, what is needed.
+
+    `tools` and `messages` have a row for each ask of them: the scores of what was found, and the
+    places in it of what is needed; a message that was not found has none.
+    """
+
+    features: NDArray[np.float64]
+    parts: NDArray[np.intp]
+    tools: list[tuple[NDArray[np.float64], list[int]]]
+    messages: list[tuple[NDArray[np.float64], list[int | None], bool]]
+
+
+def read_asks(episodes: Sequence[bench.Episode]) -> Asks:
+    """Return what the parts of episodes have for their asks, by the functions of `assemble`."""
+    rows, parts, tools, messages = [], [], [], []
+    for episode in episodes:
+        said, read = ([one["question"] for one in some] for some in (episode.said, episode.read))
+        called = [tool.question for tool in episode.called]
+        asks = (*said, *called, *read)
+        meter = Meter("o200k_base", "openai", None)
+        conversation = Conversation(
+            list(episode.chat), "openai", meter, question="", model=None, memory=None
+        )
+        search = Search(conversation, asks)
+        given = read_tools(episode.tools)
+        items = ToolItems(given, "openai", meter, asks=asks, called=(), beside_system=True)
+        rows.append(compared(asks, search, items, episode.passages)[0])
+        parts += [HISTORY] * len(said) + [TOOLS] * len(called) + [TEXTS] * len(read)
+        places = {tool.name: i for i, tool in enumerate(given)}
+        for at, tool in enumerate(episode.called, len(said)):
+            tools.append((items.chances[at], [places[name] for name in tool.needed]))
+        shown = {text: k for k, text in enumerate(m["content"] for m in episode.chat)}
+        for one, found in zip(episode.said, search.found, strict=False):
+            if found.messages:
+                rank = {k: i for i, k in enumerate(found.messages)}
+                needed = [rank.get(shown.get(episode.texts[i], -1)) for i in one["evidence"]]
+                scores = np.array(found.scores) / max(found.scores)
+                messages.append((scores, needed, found.ask.kind in BROAD))
+    return Asks(np.concatenate(rows), np.array(parts), tools, messages)
+
+
+def divide_weights(asks: Asks) -> dict[str, dict[str, float]]:
+    """Return the weights by which asks are divided: logistic regression by gradient descent."""
+    rows, n = asks.features, len(asks.parts)
+    weights, bias = np.zeros(rows.shape[1:]), np.zeros(rows.shape[1])
+    used = np.abs(rows).max(axis=0) > 0
+    right = np.eye(len(COLUMNS))[asks.parts]
+    for _ in range(DESCENTS):
+        odds = np.einsum("apf,pf->ap", rows, weights) + bias
+        share = np.exp(odds - odds.max(axis=1, keepdims=True))
+        wrong = (share / share.sum(axis=1, keepdims=True) - right) / n
+        weights -= RATE * (np.einsum("ap,apf->pf", wrong, rows) + PENALTY * weights)
+        bias -= RATE * wrong.sum(axis=0)
+    return {
+        part: {"bias": round(float(bias[p]), 3)}
+        | {name: round(float(weights[p, f]), 3) for f, name in enumerate(FEATURES) if used[p, f]}
+        for p, part in enumerate(COLUMNS)
+    }
+
+
+def rightly(asks: Asks) -> float:
+    """Return the share of asks whose part has the largest share of them."""
+    shares = divided(asks.features, [True] * len(COLUMNS))
+    return float((shares.argmax(axis=1) == asks.parts).mean())
+
+
+def exponents(asks: Asks) -> dict[str, float]:
+    """Return the exponents under which what is needed is most likely."""
+
+    def best(rows: Sequence[tuple[NDArray[np.float64], Sequence[int | None]]]) -> float:
+        return max(EXPONENTS, key=lambda s: sum(_likelihood(scores**s, at) for scores, at in rows))
+
+    return {
+        "tool_sharpness": best(asks.tools),
+        "sharpness": best([(scores, at) for scores, at, broad in asks.messages if not broad]),
+        "broad_sharpness": best([(scores, at) for scores, at, broad in asks.messages if broad]),
+    }
+
+
+def _likelihood(weights: NDArray[np.float64], needed: Sequence[int | None]) -> float:
+    """Return the mean log-likelihood of what is needed; each may be missed, too."""
+    share = (1 - MISSED) * weights / weights.sum()
+    missed = MISSED / len(weights)
+    return statistics.mean(
+        math.log(missed + (float(share[at]) if at is not None else 0.0)) for at in needed
+    )
+
+
 def held(episodes: Sequence[bench.Episode], sources: bench.Sources) -> float:
     """Return the mean share of evidence that requests of all budgets hold."""
+    blocks.forget()
     return statistics.mean(
         bench.judge(episode, episode.assembled(budget), sources).mean
         for budget in BUDGETS
@@ -207,6 +318,24 @@ def numbers() -> dict[str, float]:
     return {name.lower(): float(f"{getattr(values, name):.3g}") for name in values.NUMBERS}
 
 
+def fit(
+    fitting: Sequence[bench.Episode],
+    more: Sequence[bench.Episode],
+    sources: bench.Sources,
+    note: Callable[[str], None],
+) -> None:
+    """Fit all numbers but those of recency on episodes, and use them from now on.
+
+    `more` are episodes from which only asks are read.
+    """
+    asks = read_asks(more)
+    values.ASKS = divide_weights(asks)
+    put(exponents(asks))
+    note(f"{len(asks.parts)} asks, {rightly(asks):.3f} of them rightly divided; {numbers()}")
+    search(lambda: held(fitting, sources), note)
+    put(numbers())
+
+
 def put(scale: Mapping[str, float]) -> None:
     """Use a scale from now on."""
     for name, number in scale.items():
@@ -231,22 +360,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{len(found):,} units before answers of recorded runs: {shown}")
     sources = bench.Sources(options.data)
     fitting, judging = (list(bench.compose(sources, h, options.episodes)) for h in (0, 1))
-    start = numbers()
+    more = [e for seed in range(SEEDS) for e in bench.compose(sources, 0, options.episodes, seed)]
+    start, weights = numbers(), values.ASKS
     judged: dict[str, list[float]] = {}
-    if options.leave_out:
-        for group in sorted(set(sources.groups)):
-            put(start)
-            unseen = [one for one in judging if one.group == group]
-            before = held(unseen, sources)
-            search(lambda: held([e for e in fitting if e.group != group], sources), print)  # noqa: B023
-            judged[group] = [round(before, 4), round(held(unseen, sources), 4)]
-            print(f"{group}, not fitted on: {before:.4f} -> {judged[group][1]:.4f}; {numbers()}")
-    put(start)
-    before = held(judging, sources)
-    search(lambda: held(fitting, sources), print)
-    put(numbers())
-    judged["other half"] = [round(before, 4), round(held(judging, sources), 4)]
-    print(f"other half: {before:.4f} -> {judged['other half'][1]:.4f}; {numbers()}")
+    groups = sorted(set(sources.groups)) if options.leave_out else []
+    for group in (*groups, ""):
+        put(start)
+        values.ASKS = weights
+        unseen = [one for one in judging if not group or one.group == group]
+        before = held(unseen, sources)
+        without = [[one for one in some if one.group != group] for some in (fitting, more)]
+        fit(without[0], without[1], sources, print)
+        name = f"{group}, not fitted on" if group else "other half"
+        judged[name] = [round(before, 4), round(held(unseen, sources), 4)]
+        right = rightly(read_asks(unseen))
+        print(f"{name}: {before:.4f} -> {judged[name][1]:.4f}; {right:.3f} of its asks rightly")
     if options.out is not None:
         write(options.out, judged)
     return 0
@@ -258,6 +386,7 @@ def write(path: Path, judged: Mapping[str, Sequence[float]]) -> None:
         "version": 1,
         "provenance": {"date": datetime.date.today().isoformat(), "judged": judged},
         "scale": numbers(),
+        "asks": values.ASKS,
     }
     path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 

@@ -1,10 +1,13 @@
 """What does the gateway add to a request, and how many does a core carry?
 
 A stub upstream and the gateway run as processes of their own, and `wrk` drives them with 50
-connections, against the stub and through the gateway in turn. The stub answers after a fixed time,
-so that the load stays far below what a core carries: what is measured is the time that is added to
-a request, not a queue. A second part has no delay and measures the processor time that the gateway
-takes for a request, from which follows how many a core carries; a third how its memory grows.
+connections, against the stub and through the gateway in turn. The stub answers after a time that
+differs by up to a fifth from request to request, so that the load stays far below what a core
+carries: what is measured is the time that is added to a request, not a queue. Where all replies
+take the same time ("in step"), the connections send their requests together, and the last of them
+waits for the processor time of 49 others; that is measured too. A second part has no delay and
+measures the processor time that the gateway takes for a request, from which follows how many a core
+carries; a third how its memory grows.
 
 What is added is the difference of medians (and of 99th percentiles) of the two in one round; the
 table has the median of the rounds, with the lowest and the highest. Where `wrk` is missing a small
@@ -119,6 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of each size (3)")
     parser.add_argument("--seconds", type=int, default=5, help="of a measurement (5)")
     parser.add_argument("--delay", type=float, default=0.25, help="seconds of the upstream (0.25)")
+    parser.add_argument("--spread", type=float, default=0.2, help="of the delay (0.2)")
     parser.add_argument("--many", type=int, default=20_000, help="requests for the memory (20,000)")
     parser.add_argument("--model", default="gpt-4o")
     parser.add_argument("--json", action="store_true")
@@ -140,15 +144,21 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "rounds": options.rounds,
         "connections": CONNECTIONS,
         "delay": options.delay,
+        "spread": options.spread,
         "versions": versions(),
         "added": {},
+        "in_step": {},
         "carried": {},
     }
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
-        with stub(options.delay) as upstream, gateway(upstream, where, options.mode) as (url, _):
-            for name, load in loads(options).items():
-                report["added"][name] = added(upstream, url, where, load, options)
+        for part, spread in (("added", options.spread), ("in_step", 0.0)):
+            with (
+                stub(options.delay, spread) as upstream,
+                gateway(upstream, where, options.mode) as (url, _),
+            ):
+                for name, load in loads(options).items():
+                    report[part][name] = added(upstream, url, where, load, options)
         with stub(0.0) as upstream, gateway(upstream, where, options.mode) as (url, pid):
             for name, load in loads(options).items():
                 report["carried"][name] = carried(url, pid, where, load, options)
@@ -247,10 +257,10 @@ def drive(url: str, where: Path, load: Load, seconds: int) -> dict[str, Any]:
 
 
 @contextmanager
-def stub(delay: float) -> Iterator[str]:
+def stub(delay: float, spread: float = 0.0) -> Iterator[str]:
     """Run the upstream; its address."""
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("gateway_stub.py")), str(delay)],
+        [sys.executable, Path(__file__).with_name("gateway_stub.py"), str(delay), str(spread)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -300,7 +310,7 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     found = {"ctxmem": ctxmem.__version__, "python": platform.python_version()}
-    for name in ("uvicorn", "starlette", "httpx", "httpcore", "httptools", "uvloop"):
+    for name in ("uvicorn", "starlette", "httpx", "httptools", "uvloop"):
         found[name] = version(name)
     models = [
         line.partition(":")[2].strip()
@@ -318,8 +328,10 @@ def show(report: dict[str, Any]) -> None:
     most50, most99 = REACH[report["mode"]]
     print(f"added to an upstream of {1000 * report['delay']:.0f} ms, in ms (reach: {most50:g} / "
           f"{most99:g}); median (lowest to highest) of {report['rounds']}")  # fmt: skip
-    for name, row in report["added"].items():
-        print(f"  {name:>12}  p50 {_spread(row['p50'])}   p99 {_spread(row['p99'])}   "
+    rows = [*report["added"].items()]
+    rows += [(f"{name}, in step", row) for name, row in report["in_step"].items()]
+    for name, row in rows:
+        print(f"  {name:>21}  p50 {_spread(row['p50'])}   p99 {_spread(row['p99'])}   "
               f"n {row['requests']}, {row['rate']:.0f} requests a second")  # fmt: skip
     print("\nprocessor time of a request, and what a core carries")
     for name, row in report["carried"].items():

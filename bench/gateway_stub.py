@@ -1,13 +1,17 @@
-"""A light upstream for `gateway_latency`: answers every POST after a fixed time.
+"""A light upstream for `gateway_latency`: answers every POST after a time.
 
-It is run as a process of its own, and prints its port in a line.
+The time is `delay` seconds, or spread evenly around them by a share of them. Multiples of the
+golden ratio fill that range evenly from the first request, so that medians of short runs are
+comparable. It is run as a process of its own, and prints its port in a line.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
+from collections.abc import Iterator
 from typing import cast
 
 REPLY = json.dumps(
@@ -30,12 +34,14 @@ HEAD = (
     b"x-request-id: req_1\r\ncontent-length: %d\r\n\r\n" % len(REPLY)
 )
 
+_GOLDEN = (5**0.5 - 1) / 2
+
 
 class Stub(asyncio.Protocol):
     """Reads requests by their content-length only."""
 
-    def __init__(self, delay: float) -> None:
-        self._delay = delay
+    def __init__(self, delays: Iterator[float]) -> None:
+        self._delays = delays
         self._head = b""
         self._left = -1
 
@@ -58,17 +64,23 @@ class Stub(asyncio.Protocol):
             self._left -= len(data)
         if self._left <= 0:
             self._left = -1
-            self._loop.call_later(self._delay, self._answer)
+            self._loop.call_later(next(self._delays), self._answer)
 
     def _answer(self) -> None:
         if not self._transport.is_closing():
             self._transport.write(HEAD + REPLY)
 
 
-async def serve(delay: float) -> None:
+def delays(delay: float, spread: float) -> Iterator[float]:
+    """Yield the seconds after which requests are answered."""
+    for count in itertools.count():
+        yield delay * (1 + spread * (2 * (count * _GOLDEN % 1) - 1))
+
+
+async def serve(delay: float, spread: float) -> None:
     """Serve until the process is ended."""
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Stub(delay), "127.0.0.1", 0, backlog=2048)
+    loop, seconds = asyncio.get_running_loop(), delays(delay, spread)
+    server = await loop.create_server(lambda: Stub(seconds), "127.0.0.1", 0, backlog=2048)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -80,4 +92,4 @@ if __name__ == "__main__":
         uvloop.install()
     except ImportError:
         pass
-    asyncio.run(serve(float(sys.argv[1])))
+    asyncio.run(serve(float(sys.argv[1]), float(sys.argv[2])))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem import intake, render, tokens
 from ctxmem.candidates import Candidates
 from ctxmem.chat import as_chunks, kept_messages
 from ctxmem.compress import BLOCKS, add_alternatives, read_compressors
+from ctxmem.cutting import LEAST_BYTES, Cutter
 from ctxmem.dedup import (
     check_dedup,
     difference,
@@ -46,8 +49,8 @@ from ctxmem.value import add_rank_fusion, estimate, read_question, read_scorer, 
 ROUNDS = 6
 """Attempts to fit a window whose parts do not sum exactly; one or two are nearly always enough."""
 
-MOST_BYTES, LEAST_BYTES = 1600, 48
-"""Maximum size of a unit in bytes, at first and at last: about 400 tokens and about 12 tokens."""
+MOST_BYTES = 1600
+"""Maximum size of a unit in bytes, at first: about 400 tokens."""
 
 BYTES_A_TOKEN = 6
 """Bytes per token of running text, at most. Units are cut by bytes, counted, and cut again if they
@@ -195,6 +198,8 @@ class PackProblem:
     """What `pack` selects from: chunks read, grouped, cut into units, priced and valued.
 
     It can be solved for several budgets of at most `limit` tokens; arguments are those of `pack`.
+    With `keeps_cuts` the units are kept in memory for other questions and budgets. `weigh` maps the
+    densities of units to those by which they are selected.
     """
 
     def __init__(
@@ -219,10 +224,13 @@ class PackProblem:
         sections: Iterable[Section] | None = None,
         previous_window: Window | None = None,
         ranked: bool = False,
+        keeps_cuts: bool = False,
+        weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
     ) -> None:
         layout = render.check_layout(Layout(separator, header, order))
         folding = check_dedup(dedup, dedup_threshold)
         self.limit, self.query, self.calls = limit, query, calls
+        self.weigh = weigh
         self.counter: Counter = tokens.resolve(counter)
         self.question = read_question(query, variants, query_embedding, embed)
         self.scorer = read_scorer(scorer, calls, self.question)
@@ -236,9 +244,6 @@ class PackProblem:
         self.layout = replace(layout, sections=self.sections)
         find_repeats(table, enabled=folding is not False)
         add_rank_fusion(table)
-        group(table, folding, query)
-        group_similar(table, similar, query)
-        shortlist(table, self.question, limit)
         self.whole = not compressing or table.conversation
         self.dedup = folding
         self.folds = folding is not False
@@ -246,9 +251,10 @@ class PackProblem:
         if not isinstance(folding, bool):
             self.folded = partial(folded_although, threshold=folding)
         self.blocks = compress == BLOCKS
-        self.longest = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * limit))
-        if self.compressors or len(table.texts) > len(table):
-            self.longest = MOST_BYTES  # a shorter version is better than a part of a sentence
+        self.similar = similar
+        keeps = keeps_cuts and not self.compressors
+        self.cutter = Cutter(self.counter, folds=self.folds, blocks=self.blocks, keeps=keeps)
+        self._compare()
         self.previous = previous_window
         self._room = 0  # maximum size in bytes of the units that the table is cut into
         self.cuts = 0
@@ -257,29 +263,66 @@ class PackProblem:
             self.scorer is None and not self.blocks and previous_window is None and not self.whole
         )
 
+    def _compare(self) -> None:
+        """Group near-duplicates and make the shortlist, which depend on the question."""
+        table = self.table
+        group(table, self.dedup, self.query)
+        group_similar(table, self.similar, self.query)
+        shortlist(table, self.question, self.limit)
+        self.longest = min(MOST_BYTES, max(LEAST_BYTES, BYTES_A_TOKEN * self.limit))
+        if self.compressors or len(table.texts) > len(table):
+            self.longest = MOST_BYTES  # a shorter version is better than a part of a sentence
+
+    def asked(
+        self,
+        query: str | None,
+        limit: int,
+        sections: Iterable[Section],
+        weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+    ) -> PackProblem:
+        """Return the problem of another question about the same chunks.
+
+        What does not depend on the question is shared, and this problem does not change. It must
+        have no variants, vectors, scorer or compressors.
+        """
+        made = self.apart()
+        made.query, made.limit, made.weigh = query, limit, weigh
+        made.question = read_question(query, (), None, None)
+        made.sections = intake.read_sections(sections, made.table.chunks, limit)
+        made.layout = replace(self.layout, sections=made.sections)
+        made._compare()
+        return made
+
+    def apart(self) -> PackProblem:
+        """Return a copy that can be cut and solved without changing this problem."""
+        made = copy.copy(self)
+        made.table = copy.copy(self.table)
+        made.table.group = self.table.group.copy()
+        return made
+
     def window(
         self,
         budget: Budget,
         *,
         first: WindowSelection | None = None,
-        without: Collection[int] = (),
+        solved: SelectionResult | None = None,
     ) -> Window:
-        """Return the window for a budget, without some chunks.
+        """Return the window for a budget.
 
-        `first` is what `selecting` returned, without these chunks; it is used if its units fit into
-        this budget, too.
+        `first` is what `selecting` returned; it is used if its units fit into this budget, too.
+        `solved` is what it was solved to for this budget, if it was.
         """
         sizes = _UnitSizes(self.longest, fill_up=self.fill_up)
         if first is not None and first.longest > budget.limit:
-            first = None
+            first = solved = None
         if first is not None:
             sizes.room = self._room
         while True:
-            selecting = first or self.selecting(budget, sizes).without(without)
-            first = None
+            selecting = first or self.selecting(budget, sizes)
             window, selection = _fit(
-                self.table, budget, self.layout, self.counter, selecting, self.folded
+                self.table, budget, self.layout, self.counter, selecting, self.folded, solved
             )
+            first = solved = None
             if self.conversation:
                 kept = kept_messages(self.listed, window.decisions)
                 window = replace(window, messages=kept)
@@ -296,14 +339,15 @@ class PackProblem:
         features = estimate(table, self.question)
         if self.scorer is not None and features is not None:
             verify(table, self.question, features, self.scorer, budget.limit, self.calls)
+        if self.weigh is not None:
+            table.segment_density = self.weigh(table.segment_density)
         add_alternatives(table, self.compressors, query=self.query, limit=budget.limit)
         self.compressors = ()  # once: their texts are rows of the table now
-        tokens.price(table, counter, layout.separator, render.headers(table, layout))
+        self.cutter.price_rows(table, layout)
         represent_by_what_fits(table, budget.limit)
-        costs = render.run_costs(
+        costs = self.cutter.run_costs(
             table,
             layout,
-            counter,
             whole=self.whole,
             headers=_section_headers(self.sections, layout, counter),
         )
@@ -326,15 +370,8 @@ class PackProblem:
             cut_segments(self.table, enabled=self.folds)
             tokens.price_segments(self.table, self.counter, self.layout.separator)
             return
-        sizes.room = _cut_to_room(
-            self.table,
-            self.layout,
-            self.counter,
-            limit,
-            sizes.room,
-            self.folds,
-            self.blocks,
-            bool(self.compressors),
+        sizes.room = self.cutter.cut_to_room(
+            self.table, self.layout, limit, sizes.room, compressed=bool(self.compressors)
         )
         self._room = sizes.room
 
@@ -382,45 +419,6 @@ class _UnitSizes:
         unused = window.tokens < FULL * window.budget and any(window.prices.values())
         parts = self.room // 2 >= LEAST_ADDED and self.added < FINER
         return self.fill_up and unused and parts
-
-
-def _cut_to_room(
-    table: Candidates,
-    layout: Layout,
-    counter: Counter,
-    limit: int,
-    room: int,
-    enabled: bool,
-    blocks: bool,
-    compressed: bool,
-) -> int:
-    """Cut texts into units that fit into the budget; return their maximum size in bytes.
-
-    Chunks with shorter versions are not cut for the budget.
-    """
-    while True:
-        labels = layout.header == render.AUTO
-        cut_segments(table, enabled=enabled, spans=True, labels=labels, room=room, blocks=blocks)
-        tokens.price_segments(table, counter, layout.separator)
-        render.price_labels(table, layout, counter)
-        cut = np.ones(len(table.segment_tokens), dtype=np.bool_)
-        for i in np.flatnonzero(np.diff(table.first_row) > 1).tolist():
-            cut[table.first_segment[i] : table.last_segment[i]] = False
-        fit = table.segment_tokens[cut].max(initial=0) <= limit and _sections_fit(table, layout)
-        if room <= LEAST_BYTES or compressed or fit:
-            return room
-        room = max(LEAST_BYTES, room // 2)
-
-
-def _sections_fit(table: Candidates, layout: Layout) -> bool:
-    """Return whether each section with a minimum has a unit that fits into its maximum."""
-    names = np.array([table.chunks[i].section or "" for i in table.merged_chunk], dtype=object)
-    shown = table.segment_body[:, 0] < table.segment_body[:, 1]
-    for part in layout.sections:
-        tokens_of = table.segment_tokens[(names == part.name)[table.segment_merged] & shown]
-        if part.min and part.max is not None and len(tokens_of) and tokens_of.min() > part.max:
-            return False
-    return True
 
 
 def _section_headers(parts: Sequence[Section], layout: Layout, counter: Counter) -> list[int]:
@@ -533,13 +531,14 @@ def _fit(
     counter: Counter,
     selecting: WindowSelection,
     folded: Callable[[str, str], str],
+    solved: SelectionResult | None = None,
 ) -> tuple[Window, SelectionResult]:
     """Select and render until the token count of the whole window is within the budget.
 
     The tokens of blocks that start on a new line sum exactly, and the first selection is final.
     Otherwise (other separators, other counters, parts of a text) the limit is corrected by the
     error of the sum, and the best window that fits is kept. The limits of sections are corrected in
-    the same way.
+    the same way. `solved` is the first selection, if it was made before.
     """
     slack = selecting.costs.separator  # the last block of a window has no separator
     limit = budget.limit + slack
@@ -548,7 +547,7 @@ def _fit(
     bound = 0.0
     prices: Mapping[str, float] = {}
     for tried in range(ROUNDS):
-        selection = selecting.solve_at(limit)
+        selection = selecting.solve_at(limit) if tried or solved is None else solved
         if selection is None:
             break
         if selection.bound < math.inf:

@@ -172,8 +172,8 @@ def remembered(rng: random.Random, turns: int) -> Any:
     return memory
 
 
-def random_request(seed: int, provider: str) -> dict[str, Any]:
-    """Return the arguments of a call of `assemble`."""
+def random_request(seed: int, provider: str, wire: str = "") -> dict[str, Any]:
+    """Return the arguments of a call of `assemble`; `wire` is the format of the history."""
     rng = random.Random(f"{provider} {seed}")
     names = tool_names(rng, rng.choice((0, 1, 5, 30)))
     shape = provider if rng.random() < 0.7 else rng.choice(PROVIDERS)
@@ -189,7 +189,7 @@ def random_request(seed: int, provider: str) -> dict[str, Any]:
     if names:
         given["tools"] = [tool(rng, name, shape) for name in names]
     if rng.random() < 0.8:
-        given["history"] = history(rng, provider, names, rng.randint(1, 12))
+        given["history"] = history(rng, wire or provider, names, rng.randint(1, 12))
     if rng.random() < 0.35:
         given["memory"] = remembered(rng, rng.randint(1, 8))
         if isinstance(given["memory"], ctxmem.Memory) and rng.random() < 0.5:

@@ -1,7 +1,8 @@
-"""How much the slow lane compares with the reference libraries.
+"""How many random cases the slow lane tries: so many that it ends in half an hour.
 
-A twentieth of the texts, and of the code points above the first 12,544 every 61st, so that the lane
-ends in minutes; all of both with CTXMEM_FUZZ=all, which takes hours.
+With the reference libraries it compares a twentieth of the texts, and of the code points above the
+first 12,544 every 61st; of random windows, histories and requests it tries a part. All of them are
+tried with CTXMEM_FUZZ=all, which takes hours.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ ALL = os.environ.get("CTXMEM_FUZZ") == "all"
 def many(texts: int) -> int:
     """Return how many of so many texts are compared."""
     return texts if ALL else texts // 20
+
+
+def some(cases: int, of: int = 3) -> int:
+    """Return how many of so many random cases are tried: one of `of`."""
+    return cases if ALL else cases // of
 
 
 def code_points() -> list[str]:

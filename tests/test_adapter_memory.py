@@ -8,6 +8,7 @@ import random
 import pytest
 import xxhash
 from chats import random_chat
+from fuzz_size import some
 from provider_rules import problems
 
 import ctxmem
@@ -222,7 +223,7 @@ def test_sessions_of_the_version_before_are_read():
 
 @pytest.mark.parametrize(
     "rounds",
-    [60, pytest.param(2500, marks=pytest.mark.slow), pytest.param(2501, marks=pytest.mark.slow)],
+    [60, *(pytest.param(2500 + i, marks=pytest.mark.slow) for i in range(some(2, 2)))],
 )
 def test_random_histories_through_the_adapters_are_sound_within_budget_and_whole(rounds):
     rng = random.Random(rounds)

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 from assembled_requests import PROVIDERS, random_request
+from fuzz_size import ALL
 from upstream.app import App
 from upstream.server import Upstream
 from upstream_requests import CHAT, MESSAGES, RESPONSES, post, said
@@ -24,7 +25,7 @@ ADVICE = {"duplicate_message", "repeated_passage", "prefix_breaker"}
 
 FAST = 8
 CHUNK = 50
-CHUNKS = 34  # of each provider: 5,100 requests
+CHUNKS = 34 if ALL else 6  # of each provider: 900 requests, 5,100 with CTXMEM_FUZZ=all
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +34,11 @@ def strict():
         yield upstream
 
 
-def judged(strict, provider: str, seeds) -> Counter:
+def judged(strict, provider: str, seeds, wire: str = "") -> Counter:
     """Assemble requests, check each, and count those that have no room for what is required."""
     outcome = Counter()
     for seed in seeds:
-        given = random_request(seed, provider)
+        given = random_request(seed, provider, wire)
         before = json.dumps(given.get("history", []))
         try:
             request = ctxmem.assemble(**given)
@@ -86,6 +87,19 @@ def test_random_requests_keep_the_budget_and_are_accepted(strict, provider):
     outcome = judged(strict, provider, range(FAST))
     assert outcome["sent"] > FAST / 2
     assert outcome["with tools"] and outcome["deferred"]
+
+
+@pytest.mark.parametrize("wire", PROVIDERS)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_histories_of_other_providers_are_converted_and_accepted(strict, provider, wire):
+    assert judged(strict, provider, range(500, 503), wire)["sent"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wire", PROVIDERS)
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_hundreds_of_histories_of_other_providers_are_accepted(strict, provider, wire):
+    assert judged(strict, provider, range(600, 700), wire)["sent"] > 50
 
 
 @pytest.mark.slow

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fuzz_size import some
 
 import ctxmem
-from ctxmem import Alternative, BudgetError, Chunk, Section, pack, pipeline, tokens
+from ctxmem import Alternative, BudgetError, Chunk, Section, cutting, pack, pipeline, tokens
 from ctxmem.value.spans import add_chunk_density
 
 WORDS = (
@@ -47,6 +48,7 @@ def fixed_values(monkeypatch):
     """Let the density of a unit depend on its text alone, and cut no sentence."""
     monkeypatch.setattr(pipeline, "MOST_BYTES", 10**6)
     monkeypatch.setattr(pipeline, "LEAST_BYTES", 10**6)
+    monkeypatch.setattr(cutting, "LEAST_BYTES", 10**6)
     estimate = pipeline.estimate
 
     def fixed(table, question):
@@ -214,9 +216,10 @@ def test_no_selection_is_better_than_an_optimal_window_or_above_the_bound(counte
 @pytest.mark.parametrize("separator", SEPARATORS)
 @pytest.mark.parametrize("counter", COUNTERS)
 @pytest.mark.usefixtures("fixed_values")
-def test_five_hundred_windows_of_each_counter_and_separator(counter, separator):
-    shares = check(counter, separator, range(100, 600))
-    assert len(shares) >= 300
+def test_many_windows_of_each_counter_and_separator(counter, separator):
+    windows = some(500)
+    shares = check(counter, separator, range(100, 100 + windows))
+    assert len(shares) >= 0.6 * windows
     assert np.mean(shares) >= CLOSE
 
 

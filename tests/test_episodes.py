@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from ctxmem.bench import episodes, fit_request, growing
 
 import ctxmem
+from ctxmem.assembling import asking, values
 
 
 def said(role, text):
@@ -72,3 +74,40 @@ def test_a_growing_session_keeps_its_prefix(monkeypatch):
     monkeypatch.setattr(growing, "REQUESTS", 6)
     row = growing.session(1, 12)
     assert row["over"] == 0 and row["tool_changes"] == 0 and row["prefix"] > 0.5
+
+
+def test_exponents_and_weights_are_recovered_from_what_was_needed():
+    random = np.random.default_rng(1)
+    scores = random.uniform(0.05, 1.0, (400, 12))
+    drawn = {
+        power: [(s, [int(random.choice(12, p=s**power / (s**power).sum()))]) for s in scores]
+        for power in (1.0, 2.0, 4.0)
+    }
+    features = random.normal(size=(400, 3, len(asking.FEATURES)))
+    parts = features[:, :, 0].argmax(axis=1)  # the part that covers most is right
+    asks = fit_request.Asks(
+        features,
+        parts,
+        drawn[2.0],
+        [(s, at, broad) for power, broad in ((4.0, False), (1.0, True)) for s, at in drawn[power]],
+    )
+    found = fit_request.exponents(asks)
+    assert found["tool_sharpness"] == pytest.approx(2, abs=0.5)
+    assert found["sharpness"] == pytest.approx(4, abs=1)
+    assert found["broad_sharpness"] == pytest.approx(1, abs=0.4)
+    weights = fit_request.divide_weights(asks)
+    for row in weights.values():
+        assert row["covered"] > 1 and abs(row["lists"]) < 0.3
+
+
+def test_the_search_stops_at_the_best_numbers(monkeypatch):
+    for number in fit_request.SEARCHED:
+        monkeypatch.setattr(values, number.name, getattr(values, number.name))
+    start = values.CALL
+    target = start * 1.6 * 1.6
+
+    def judged():
+        return 1 - abs(values.CALL - target) / target
+
+    found, best = fit_request.search(judged, lambda text: None)
+    assert found["CALL"] == pytest.approx(target) and best == pytest.approx(1)

@@ -29,6 +29,7 @@ from gateways import (
     until,
 )
 
+from ctxmem.gateway import serving
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http.relay import Place
 from ctxmem.gateway.observe.observing import Observe
@@ -108,6 +109,28 @@ def test_a_coding_that_is_not_known_passes_unread(upstream: Upstream) -> None:
         assert status_of(raw(gateway.port, sent)) == 200
         assert gateway.facts()[0]["passed_through"] == "unreadable"
     assert upstream.requests[0].body == b"\x28\xb5\x2f\xfd"
+
+
+@pytest.mark.parametrize("mode", ["observe", "guard", "recall"])
+def test_bodies_that_cannot_be_read_pass_and_are_no_faults_of_ours(upstream, mode) -> None:
+    options = {"mode": "manage", "recall": True} if mode == "recall" else {"mode": mode}
+    bodies = [
+        (b"no gzip", ["content-encoding: gzip"]),
+        (b"no deflate", ["content-encoding: deflate"]),
+        (b'{"messages":' + b"[" * 100_000, []),
+        (b'{"messages": 7}', []),
+        (b'{"model":', []),
+        (b"\xff\xfe", []),
+        (b"", []),
+    ]
+    with running(upstream.url, stage=serving.stage_of, **options) as gateway:
+        for body, more in bodies:
+            sent = request("/v1/chat/completions", body, *more)
+            assert status_of(raw(gateway.port, sent)) == 200
+        facts = gateway.facts(len(bodies))
+    assert [one.body for one in upstream.requests] == [body for body, _ in bodies]
+    assert [one.get("fault") for one in facts] == [None] * len(bodies)
+    assert {one["passed_through"] for one in facts} == {"unreadable"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from ctxmem import check
 from ctxmem.gateway.demo.running import _ScriptedConversation
 from ctxmem.gateway.demo.script import CODING, SUPPORT, result_of
-from ctxmem.gateway.demo.upstream import StubUpstream
+from ctxmem.gateway.demo.upstream import StubUpstream, _next
 
 PATHS = ("/v1/messages", "/v1/chat/completions")
 
@@ -48,6 +48,27 @@ def test_the_stub_bills_by_the_rules_of_the_providers_cache():
     assert used[0].cached == 0
     assert used[-1].cached > 0.5 * used[-1].input
     assert max(one.input for one in used) > 12_000  # more than the budget of the demonstration
+
+
+QUESTION = "What did the first test run say about the invoice totals earlier?"
+NOTES = (
+    "[memory] From earlier in this conversation:\np7 assistant: search(...)",
+    "[memory] 2 earlier messages (p22-p23, 904 tokens) are stored",
+    "[p23, user, from memory]\nsrc/billing/tax.py:385",
+)
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_the_stub_takes_no_note_of_ctxmem_for_a_question(note):
+    blocks = [{"type": "text", "text": note}]
+    for content in (note, blocks):
+        last = {"role": "user", "content": content}
+        plain = [{"role": "user", "content": "Which function retries?"}, last]
+        assert _next(plain, ["search", "recall"]) == _next(plain[:1], ["search", "recall"])
+        asked = [{"role": "user", "content": QUESTION}, last]
+        assert _next(asked, ["search", "recall"]) == ("", ("recall", QUESTION))
+    both = {"role": "user", "content": [*blocks, {"type": "text", "text": QUESTION}]}
+    assert _next([both], ["search", "recall"]) == ("", ("recall", QUESTION))
 
 
 def test_results_of_tools_are_the_same_in_every_run():

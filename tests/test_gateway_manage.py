@@ -440,15 +440,18 @@ def test_a_write_that_fails_at_any_time_raises_and_the_next_request_goes_on(tmp_
         stage = manage(str(tmp_path / f"g{failing}.db"))
         client = Client(stage)
         left, store = [failing], stage.store
-        append = store.append
 
-        def broken(*args: Any, left: list[int] = left, append: Any = append, **more: Any) -> int:
-            left[0] -= 1
-            if left[0] == -1:
-                raise ctxmem.StoreError("disk full")
-            return int(append(*args, **more))
+        def breaking(write: Any, left: list[int] = left) -> Any:
+            def broken(*args: Any, **more: Any) -> Any:
+                left[0] -= 1
+                if left[0] == -1:
+                    raise ctxmem.StoreError("disk full")
+                return write(*args, **more)
 
-        store.append = broken  # type: ignore[method-assign]
+            return broken
+
+        store.append = breaking(store.append)  # type: ignore[method-assign]
+        store.put_snapshot = breaking(store.put_snapshot)  # type: ignore[method-assign]
         failed = 0
         for new in steps[:26]:
             try:
@@ -597,3 +600,18 @@ def test_the_tool_is_offered_in_every_request_and_not_counted_against_savings():
 
 def stage_account(client: Client) -> Any:
     return client.exchange.notes["conversation"].account
+
+
+def test_a_window_shows_no_day_that_the_prompt_may_contradict(tmp_path: Path):
+    client = Client(manage(str(tmp_path / "g.db"), budget=900))
+    day = re.compile(r"^\d{4}-\d\d-\d\d:$", re.MULTILINE)
+    seen = False
+    for number in range(24):
+        facts = " ".join(f"Item {number}{i} of the invoice is for the pump." for i in range(6))
+        sent = client.ask(user(f"Today is 2021-03-04. {facts}"))
+        seen = seen or b"[memory] From earlier" in (sent or b"")
+        if sent is not None:
+            shown = json.loads(sent)["messages"]
+            assert not day.search("\n".join(str(one["content"]) for one in shown))
+        client.told.append({"role": "assistant", "content": f"Noted, {number}."})
+    assert seen

@@ -29,7 +29,7 @@ from recall_rounds import (
 
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.recall.answering import NO_ROOM, PendingResults, Room
-from ctxmem.gateway.recall.offering import offered, with_recall
+from ctxmem.gateway.recall.offering import offered, with_our_tools
 from ctxmem.gateway.recall.recalling import Recalling
 from ctxmem.gateway.wire import wire_of
 from ctxmem.gateway.wire.frames import Frames
@@ -344,7 +344,7 @@ def test_a_result_beside_the_clients_calls_waits_for_its_next_request(
     assert f'You called recall with {{"page": "p1"}}. Its result:\n{PAGE}' == text
     assert "" == waiting.text_for("b", messages)
     exchange = exchange_of(wire, sent)
-    again = json.loads(with_recall(exchange, None, waiting) or b"")
+    again = json.loads(with_our_tools(exchange, None, waiting) or b"")
     assert again == exchange.notes["body"]
     assert request(wire)["tools"] == again["tools"]
     name = "input" if wire == "responses" else "messages"
@@ -352,7 +352,7 @@ def test_a_result_beside_the_clients_calls_waits_for_its_next_request(
     assert text in json.dumps(again[name][-1]).encode().decode("unicode_escape")
     exchange = exchange_of(wire, sent)
     exchange.notes["room"] = Room(60, len)
-    without = (with_recall(exchange, None, waiting) or b"").decode()
+    without = (with_our_tools(exchange, None, waiting) or b"").decode()
     assert NO_ROOM in without
     assert "You called" not in without
     if wire == "anthropic":
@@ -383,7 +383,7 @@ def test_the_tool_is_behind_the_clients(wire: str) -> None:
     own = {**request(wire), "tools": [CLIENTS[wire]]}
     for asked in (own, {**own, "tools": []}, {k: v for k, v in own.items() if k != "tools"}):
         exchange = exchange_of(wire, asked)
-        sent = json.loads(with_recall(exchange, None, PendingResults()) or b"")
+        sent = json.loads(with_our_tools(exchange, None, PendingResults()) or b"")
         assert asked.get("tools", []) + request(wire)["tools"][-1:] == sent["tools"]
         assert asked == {**sent, "tools": asked.get("tools")} or "tools" not in asked
 
@@ -398,12 +398,12 @@ def test_the_tool_is_not_offered_where_it_cannot_be(wire: str) -> None:
         {"functions": []},
     ):
         exchange = exchange_of(wire, {**own, **other})
-        assert with_recall(exchange, None, PendingResults()) is None
-        assert b"{}" == with_recall(exchange, b"{}", PendingResults())
+        assert with_our_tools(exchange, None, PendingResults()) is None
+        assert b"{}" == with_our_tools(exchange, b"{}", PendingResults())
         assert exchange.notes.get("body") is None
     exchange = exchange_of(wire, own)
     exchange.notes["memory"] = None
-    assert with_recall(exchange, None, PendingResults()) is None
+    assert with_our_tools(exchange, None, PendingResults()) is None
 
 
 def test_a_client_that_leaves_its_history_to_the_provider_is_not_offered_the_tool() -> None:

@@ -63,9 +63,10 @@ class Stage:
 
 
 @contextmanager
-def served(upstream: Upstream, stage: Any) -> Iterator[str]:
+def served(upstream: Upstream, stage: Any, **options: Any) -> Iterator[str]:
     """Serve a gateway in front of an upstream."""
-    settings = Settings({"": upstream.url}, mode="manage", recall=True, store=":memory:")
+    given = {"mode": "manage", "recall": True, **options}
+    settings = Settings({"": upstream.url}, store=":memory:", **given)
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(Gateway(settings, stage), log_level="error")
     server = uvicorn.Server(config)
@@ -83,8 +84,11 @@ def served(upstream: Upstream, stage: Any) -> Iterator[str]:
 class Conversation:
     """An official client with its history, which answers its own tool."""
 
-    def __init__(self, wire: str, url: str, streams: bool, *, thinks: bool = False) -> None:
+    def __init__(
+        self, wire: str, url: str, streams: bool, *, thinks: bool = False, tools: Any = None
+    ) -> None:
         self.wire, self.streams, self.thinks = wire, streams, thinks
+        self.tools = tools or [LOOK[wire]]
         options: dict[str, Any] = {"api_key": "k", "max_retries": 0}
         if wire == "anthropic":
             self.client: Any = anthropic.Anthropic(base_url=url, **options)
@@ -109,7 +113,7 @@ class Conversation:
             "model": MODELS["anthropic"],
             "max_tokens": 2000,
             "messages": self.history,
-            "tools": [LOOK["anthropic"]],
+            "tools": self.tools,
         }
         if self.thinks:
             asked["thinking"] = {"type": "enabled", "budget_tokens": 1024}
@@ -122,7 +126,7 @@ class Conversation:
         asked: dict[str, Any] = {
             "model": MODELS["chat"],
             "messages": self.history,
-            "tools": [LOOK["chat"]],
+            "tools": self.tools,
         }
         if not self.streams:
             return self.client.chat.completions.create(**asked)
@@ -134,7 +138,7 @@ class Conversation:
         asked: dict[str, Any] = {
             "model": MODELS["responses"],
             "input": self.history,
-            "tools": [LOOK["responses"]],
+            "tools": self.tools,
             "store": False,
             "include": ["reasoning.encrypted_content"],
         }

@@ -12,6 +12,7 @@ import random
 import re
 
 import pytest
+from fuzz_size import some
 from provider_rules import problems
 from random_histories import random_history, random_ui_history
 
@@ -21,7 +22,7 @@ from ctxmem import InputError
 PROVIDERS = ("openai", "responses", "anthropic", "gemini", "bedrock")
 MODELS = {"anthropic": "claude-opus-4-6", "gemini": "gemini-3-pro", "bedrock": "claude-opus-4-6"}
 every_provider = pytest.mark.parametrize("provider", PROVIDERS)
-MANY = int(os.environ.get("CTXMEM_HISTORIES", "3000"))
+MANY = int(os.environ.get("CTXMEM_HISTORIES", some(3000)))
 """Histories a provider in the slow lane; before a release it is 100,000."""
 rounds = pytest.mark.parametrize("rounds", [600, pytest.param(MANY, marks=pytest.mark.slow)])
 
@@ -240,7 +241,7 @@ def last_question(chat):
     return None
 
 
-@pytest.mark.parametrize("rounds", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [60, pytest.param(some(1000), marks=pytest.mark.slow)])
 @every_provider
 def test_windows_of_memory_are_accepted(provider, rounds):
     for rng, chat in histories(provider, rounds):
@@ -267,7 +268,7 @@ def test_windows_of_memory_are_accepted(provider, rounds):
             assert window.tokens == tokens <= window.budget
 
 
-@pytest.mark.parametrize("rounds", [300, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [300, pytest.param(some(5000), marks=pytest.mark.slow)])
 def test_messages_of_the_ai_sdk_are_repaired_to_a_fixed_point(rounds):
     rng = random.Random(rounds)
     for _ in range(rounds):

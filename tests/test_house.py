@@ -50,10 +50,12 @@ ROOMS = [
 ]
 # chat imports intake and tokens, because its functions take a counter by name; pipeline imports
 # chat, because a chat is packed by its units.
+# cutting brings outline, tokens and render together for pipeline.
 # toolset reads frameworks' tools through chat.
 COMPOSERS = [
     "chat",
     "toolset",
+    "cutting",
     "pipeline",
     "memory",
     "assembling",

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ctxmem import _native
+from ctxmem.memory.blocks import LEFT_OUT
 from ctxmem.memory.questions import period, read_question
-from ctxmem.memory.recall import LEFT_OUT, find, preferred, select
+from ctxmem.memory.recall import find, preferred, select
 
 WORDS = "port deploy Redis cache timeout schema invoice garden tomato rain train ticket".split()
 

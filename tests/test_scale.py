@@ -526,7 +526,6 @@ def test_folders_of_others_are_refused_and_stay(tmp_path, source):
     ("options", "message"),
     [
         ({"engine": "spark"}, "engine is 'spark'"),
-        ({"engine": "daft"}, "engine is 'daft', which is not there yet"),
         ({"threshold": 0}, "threshold is 0"),
         ({"memory": 1000}, "memory is 1,000 bytes"),
         ({"memory": 1e9}, "memory is of type float"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ctxmem.adapters.binding import MOST, SHARE, Bindings
 from ctxmem.chat import OVERHEAD, count_messages, trim_messages
 from ctxmem.chat.reading import read_one
 from ctxmem.errors import BudgetError
@@ -55,8 +56,12 @@ class Trimmer:
         tools: Iterable[Any] = (),
         answer: Any = None,
         provider: str | None = None,
+        note: Callable[[str], Any] | None = None,
     ) -> tuple[list[Any], RequestStats]:
         """Return the messages that fit beside instructions and tools, and what was counted.
+
+        What binds of the messages that leave (rules, limits, decisions, values) is in a note behind
+        the system messages, as long as nothing supersedes it; `note` makes a message of its text.
 
         `answer` is what a request says of a JSON schema for its answer, or the schema itself.
         The list begins with a question of the user where that is possible: some providers take no
@@ -68,10 +73,48 @@ class Trimmer:
             system, self.counter, tools=list(tools), response_format=answer, provider=provider
         )
         beside = fixed - count_messages([], self.counter, provider=provider)
-        kept = self._trimmed(list(messages), beside, provider)
-        tokens = count_messages(kept, self.counter, provider=provider) + beside
-        stats = RequestStats(len(messages), len(kept), tokens, fixed, self.limit)
-        return kept, stats
+        given = list(messages)
+        kept = self._trimmed(given, beside, provider)
+        sent = kept
+        if len(kept) < len(given):
+            kept, sent = self._with_note(given, kept, beside, provider, note or _user)
+        tokens = count_messages(sent, self.counter, provider=provider) + beside
+        stats = RequestStats(len(given), len(kept), tokens, fixed, self.limit)
+        return sent, stats
+
+    def _with_note(
+        self,
+        given: list[Any],
+        kept: list[Any],
+        beside: int,
+        provider: str | None,
+        make: Callable[[str], Any],
+    ) -> tuple[list[Any], list[Any]]:
+        """Return the messages that are kept beside a note of what binds in others, and both.
+
+        The note has a fixed share of the budget, so that what is kept does not depend on it: the
+        requests between two cuts begin with the same bytes.
+        """
+        bindings = Bindings(given)
+        if not bindings:
+            return kept, kept
+
+        def priced(messages: list[Any]) -> int:
+            return count_messages(messages, self.counter, provider=provider)
+
+        around = priced([make("")]) - priced([])
+        share = min(MOST, int(SHARE * (self.limit - beside)))
+        try:
+            kept = self._trimmed(given, beside + share, provider)
+        except BudgetError:  # what must stay needs the share, or a part of it
+            share = self.limit - beside - priced(kept)
+        text = bindings.note(kept, share - around, resolve(self.counter).count)
+        if not text:
+            return kept, kept
+        roles = [read_one(message, i) for i, message in enumerate(kept)]
+        at = next((i for i, turn in enumerate(roles) if not turn.rules), len(kept))
+        sent = [*kept[:at], make(text), *kept[at:]]
+        return (kept, sent) if priced(sent) + beside <= self.limit else (kept, kept)
 
     def _trimmed(self, messages: list[Any], beside: int, provider: str | None) -> list[Any]:
         taken = f", of which {beside:,} are taken by instructions and tools," if beside else ""
@@ -100,6 +143,10 @@ class Trimmer:
                 f"the budget or shorten {', '.join(error.pinned)}",
                 pinned=error.pinned,
             ) from None
+
+
+def _user(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
 
 
 def _begins_with_user(messages: Sequence[Any]) -> bool:

@@ -148,8 +148,8 @@ class MessageTrimmer:
 
     Calls stay with their results, the last question, calls in flight and leading system messages
     are kept, a broken list is repaired. Messages are the objects given, except for those of which
-    only a part is shown. Schemas of `tools` count. If what must stay does not fit, `BudgetError`
-    names it and the pipeline ends with it.
+    only a part is shown, and for a note with what binds of those that leave. Schemas of `tools`
+    count. If what must stay does not fit, `BudgetError` names it and the pipeline ends with it.
 
     >>> from haystack.dataclasses import ChatMessage
     >>> chat = [ChatMessage.from_user(f"This is question {i}.") for i in range(20)]

@@ -46,10 +46,10 @@ class ContextCallback(CustomLogger):
     callback for its consent to a synchronous call: pass that one through `prepare`.
 
     Chat completions, Anthropic's messages and lists of Responses items are cut, by
-    `ctxmem.trim_messages`; a request that fits, and every other one, is passed on as it is. So is
-    one where anything goes wrong here, what must stay not fitting included: the fault is logged by
-    "ctxmem.adapters.litellm" as a warning, and the request goes out as the caller wrote it. With
-    `strict=True` the error is raised instead.
+    `ctxmem.trim_messages`, and a note has what binds of those that leave; a request that fits, and
+    every other one, is passed on as it is. So is one where anything goes wrong here, what must stay
+    not fitting included: the fault is logged by "ctxmem.adapters.litellm" as a warning, and the
+    request goes out as the caller wrote it. With `strict=True` the error is raised instead.
 
     The caller's lists and messages are not changed. `report` is called with the `RequestStats` of
     every request that was read.

@@ -152,8 +152,8 @@ class ContextFilter:
     `run_streamed` alike. Session and result of the run stay whole: only what the model is sent is
     cut, by `ctxmem.trim_messages`. Calls stay with their outputs and with the reasoning before
     them, the last question and calls in flight are kept, and items are the objects given, except
-    for an output that is shown in part. If what must stay does not fit, `BudgetError` names it
-    before the model is called.
+    for an output that is shown in part, and a note with what binds of items that leave. If what
+    must stay does not fit, `BudgetError` names it before the model is called.
 
     The agent's tools, handoffs and output schema are counted; a filter cannot change them.
     `mcp=False` counts no tools of MCP servers, which are listed once more for it unless the server

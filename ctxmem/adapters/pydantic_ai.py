@@ -21,7 +21,7 @@ from ctxmem.schema import Budget
 
 try:
     import pydantic_ai  # noqa: F401
-    from pydantic_ai.messages import ModelMessage
+    from pydantic_ai.messages import ModelMessage, ModelRequest
 except ImportError as error:
     raise MissingExtraError(
         "ctxmem.adapters.pydantic_ai needs pydantic-ai, which is not installed; install it with "
@@ -52,8 +52,9 @@ class HistoryProcessor:
     The budget is of the messages and the instructions, which is all that a processor sees: take
     tools off it. Calls stay with their returns, the last question, calls in flight and system
     prompts are kept, a broken history is repaired, and the messages are the ones given, except for
-    a return that is shown in part. If what must stay does not fit, `BudgetError` names it. `last`
-    says what the last call was given; among concurrent runs, whichever was last.
+    a return that is shown in part. A note has what binds of messages that leave. If what must stay
+    does not fit, `BudgetError` names it. `last` says what the last call was given; among concurrent
+    runs, whichever was last.
 
     >>> from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart
     >>> asked = [ModelRequest.user_text_prompt(f"This is question {i}.") for i in range(20)]
@@ -78,9 +79,13 @@ class HistoryProcessor:
     def __call__(self, messages: list[ModelMessage]) -> list[ModelMessage]:
         """Return the messages that fit, oldest first."""
         kept, self.last = self._trimmer.cut(
-            _views(messages), instructions=_instructions_in(messages)
+            _views(messages), instructions=_instructions_in(messages), note=_note
         )
         return _originals(kept)
+
+
+def _note(text: str) -> ModelMessage:
+    return ModelRequest.user_text_prompt(text)
 
 
 def _instructions_in(messages: list[ModelMessage]) -> str | None:
@@ -197,6 +202,7 @@ if AbstractCapability is not None:
                 tools=tools,
                 answer=None if answer is None else answer.json_schema,
                 provider=known_provider(request.model.system),
+                note=_note,
             )
             return _originals(kept)
 

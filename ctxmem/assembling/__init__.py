@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from ctxmem import tokens
+from ctxmem.assembling.asking import HISTORY, TOOLS, Asked, divided, read_asks
 from ctxmem.assembling.blocks import Blocks
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.decisions import decide
-from ctxmem.assembling.evidence import evidence_in
+from ctxmem.assembling.deriving import earlier
+from ctxmem.assembling.evidence import Search, compared
 from ctxmem.assembling.fitting import Fitter
-from ctxmem.assembling.inputs import read_inputs
+from ctxmem.assembling.inputs import Inputs, read_inputs
 from ctxmem.assembling.layout import Layout
 from ctxmem.assembling.options import Item, Option
-from ctxmem.assembling.recalling import with_recalled
+from ctxmem.assembling.recalling import recalled_of, with_pages, without_recalled
 from ctxmem.assembling.request import PARTS, PartDecision, Request
 from ctxmem.assembling.stability import State, before_of, fit_stable, remember
 from ctxmem.assembling.tool_items import ToolItems
+from ctxmem.errors import InputError
 from ctxmem.pricing import Prices
 from ctxmem.schema import Budget, Section
 from ctxmem.telemetry import describe_assemble, traced
@@ -40,7 +43,7 @@ def assemble(
     provider: str = "openai",
     counter: object = "o200k_base",
     sections: Iterable[Section] | None = None,
-    previous: Request | None = None,
+    previous: Request | Literal["history"] | None = None,
     prices: str | Prices | None = None,
     model: str | None = None,
 ) -> Request:
@@ -64,15 +67,16 @@ def assemble(
         system: the system prompt.
         rules: texts that must be sent, behind the system prompt.
         tools: schemas in the shape of any provider, frameworks' tools or functions.
-        history: messages before the question, in the form of the provider.
+        history: messages before the question; those of another provider are converted.
         memory: a `Memory`, whose messages are the history where none is given, or texts and chunks
             that may be recalled.
-        passages: what `pack` takes.
+        passages: what `pack` takes; text that the history shows is named and not sent twice.
         code: a `Codebase`, or paths of files and folders.
         provider: "openai" (chat), "responses" or "anthropic".
         counter: as in `count_tokens`.
         sections: limits of the parts "tools", "history", "memory", "passages" and "code".
-        previous: the request of the last call of this conversation.
+        previous: the request of the last call of this conversation; "history" computes an earlier
+            one from the history, for callers that keep none.
         prices: a row of `ctxmem.PRICES` by name, or a `Prices`; the default is the model's.
         model: chooses the rows of the tables of overheads and prices.
 
@@ -101,6 +105,14 @@ def assemble(
         prices=prices,
         model=model,
     )
+    if isinstance(previous, str) and previous != "history":
+        raise InputError(f"previous is {previous!r}; expected a Request, 'history' or None")
+    return _assembled(inputs, previous)
+
+
+def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
+    """Return the request of checked inputs; see `assemble`."""
+    provider, model, counter = inputs.provider, inputs.model, inputs.counter
     conversation = Conversation(
         inputs.history,
         provider,
@@ -110,27 +122,37 @@ def assemble(
         memory=inputs.memory if inputs.own_history else None,
     )
     counting = tokens.resolve(counter)
+    asks = read_asks(conversation.question)
+    search = Search(conversation, asks)
     offered = ToolItems(
         inputs.tools,
         provider,
         inputs.meter,
-        question=conversation.question,
+        asks=asks,
         called=conversation.called,
         found=conversation.found,
         beside_system=bool(inputs.system or inputs.rules or conversation.head)
         and provider != "anthropic",
     )
-    evidence = evidence_in(conversation)
+    if isinstance(previous, str):
+        previous = earlier(inputs, conversation.asked, _assembled)
+    inputs = with_pages(inputs, conversation)
+    asked = Asked(asks, divided(*compared(asks, search, offered, inputs.chunks)))
+    offered.weigh(asked.shares[:, TOOLS])
+    evidence = search.evidence(asked.shares[:, HISTORY])
     before = before_of(previous, inputs.memory)
-    inputs, recalled = with_recalled(inputs, conversation, evidence)
+    recalled = recalled_of(inputs, conversation, search, evidence)
+    inputs = without_recalled(inputs, recalled)
     layout = Layout(inputs, offered, conversation, before.stable if before else 0)
     blocks = Blocks(
         inputs.chunks,
         inputs.budget.limit - layout.always,
-        question=conversation.question,
+        question=asked.of_texts(),
         counter=counting,
         sections=inputs.sections,
         min_density=inputs.budget.min_density,
+        titled=bool(recalled.texts),
+        share=asked.share_of_texts,
     )
     fitter = Fitter(inputs, offered, conversation, blocks, layout, evidence, recalled)
     fitted = fit_stable(fitter, before)
@@ -143,7 +165,14 @@ def assemble(
         parts=laid.parts,
         prices=fitter.prices(fitted),
         decisions=decide(
-            inputs, offered, conversation, fitter.offers(), choice.forms, window, laid.parts
+            inputs,
+            offered,
+            conversation,
+            fitter.offers(),
+            choice.forms,
+            window,
+            laid.parts,
+            laid.folds,
         ),
         status="optimal" if fitter.proved(fitted) else "feasible",
         gap=fitter.gap(fitted),

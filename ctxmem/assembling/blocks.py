@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxmem.assembling import values
 from ctxmem.assembling.inputs import BLOCKS
 from ctxmem.errors import BudgetError
 from ctxmem.pipeline import PackProblem
 from ctxmem.protocols import Counter
 from ctxmem.schema import Budget, Chunk, Section, Window
+from ctxmem.selected import SelectionResult
 from ctxmem.selection import WindowSelection
 from ctxmem.selection.window import EXCLUDED, REQUIRED
+from ctxmem.tokens import Estimate
 
 HEADERS = {
     "memory": "[memory] From earlier in this conversation:",
@@ -29,7 +32,15 @@ FEW = 64
 """Units up to which exact bounds are computed."""
 
 _KEPT = 8
+_LONGEST = 1 << 22  # characters of the chunks of a problem that is kept
 _lock = threading.Lock()
+
+
+class _Shown(NamedTuple):
+    """A window, and whether texts were cut into smaller parts than those of the problem for it."""
+
+    window: Window | None
+    finer: bool
 
 
 class _Known(NamedTuple):
@@ -38,8 +49,7 @@ class _Known(NamedTuple):
     problem: PackProblem
     selecting: WindowSelection
     shares: dict[Any, Share]
-    windows: dict[Any, Window | None]
-    cuts: int
+    windows: dict[Any, _Shown]
 
 
 class Share(NamedTuple):
@@ -54,12 +64,16 @@ class Share(NamedTuple):
 
 NOTHING = Share(0, 0.0, 0, 0.0, True)
 _problems: dict[Any, _Known] = {}
+"""Problems of the last calls, for equal calls; a call takes its problem out while it uses it."""
+_readings: dict[Any, PackProblem] = {}
+"""Problems of the last sets of chunks, for other questions; these only copy them."""
 
 
 class Blocks:
     """The blocks that can be sent, and the best of them within a limit.
 
-    `without` are ids of chunks that are not chosen, since the request has their text elsewhere.
+    `share` is the probability that the question needs any of them. `titled` puts a line above each
+    part even if there is only one, since other texts precede it.
     """
 
     def __init__(
@@ -71,25 +85,30 @@ class Blocks:
         counter: Counter,
         sections: Mapping[str, Section],
         min_density: float,
+        titled: bool = False,
+        share: float = 1.0,
     ) -> None:
+        self.share = share
         self.chunks = chunks
         self.min_density = min_density
         self.counter, self.limit, self.question = counter, limit, question
-        self._shares: dict[tuple[int, frozenset[str]], Share] = {}
+        self._shares: dict[int, Share] = {}
         self.conflict: BudgetError | None = None
         """Why the last limit that did not do did not."""
         self._bounds: dict[int, float] = {}
-        self._windows: dict[tuple[int, frozenset[str]], Window | None] = {}
+        self._windows: dict[int, _Shown] = {}
+        self._solved: dict[int, tuple[WindowSelection, SelectionResult]] = {}
         self.problem: PackProblem | None = None
         self.part_of: dict[str, str] = {}
         self._equal: Any = None  # the key of equal calls
+        self._rows: Any = None  # the key of calls with the same chunks
         if not chunks or limit < 1:
             return
         used = dict.fromkeys(chunk.section for chunk in chunks)
         self.sections = [
             replace(
                 _within(sections.get(name, Section(name)), limit),
-                header=HEADERS[name] if len(used) > 1 else None,
+                header=HEADERS[name] if titled or len(used) > 1 else None,
             )
             for name in BLOCKS
             if name in used
@@ -97,23 +116,35 @@ class Blocks:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Read and value the chunks, or take what an equal call left."""
-        key = self._equal = self._key()
+        """Read and value the chunks, or take what an equal call or one of these chunks left."""
+        self._rows = self._key()
+        if self._rows is not None:
+            about = self.limit, self.question, self.min_density, tuple(self.sections), self.share
+            self._equal = self._rows, about
         with _lock:
-            known = _problems.pop(key, None) if key is not None else None
+            known = _problems.pop(self._equal, None) if self._rows is not None else None
+            read = _readings.get(self._rows) if self._rows is not None else None
         if known is not None:
-            self.problem, self._selecting, self._shares, self._windows, self._cuts = known
+            self.problem, self._selecting, self._shares, self._windows = known
         else:
-            self.problem = PackProblem(
-                self.chunks,
-                self.limit,
-                query=self.question or None,
-                counter=self.counter,
-                sections=self.sections,
-            )
+
+            def weigh(density: NDArray[np.float64]) -> NDArray[np.float64]:
+                return values.text(density, self.share)
+
+            if read is not None:
+                self.problem = read.asked(self.question or None, self.limit, self.sections, weigh)
+            else:
+                self.problem = PackProblem(
+                    self.chunks,
+                    self.limit,
+                    query=self.question or None,
+                    counter=self.counter,
+                    sections=self.sections,
+                    keeps_cuts=self._rows is not None,
+                    weigh=weigh,
+                )
             self._selecting = self.problem.selecting(Budget(self.limit))
             self._selecting.min_density = self.min_density
-            self._cuts = self.problem.cuts
         table = self.problem.table
         self.part_of = {
             str(name): chunk.section or "passages"
@@ -121,28 +152,34 @@ class Blocks:
         }
 
     def _key(self) -> Any:
+        """Return a key of the chunks and the counter, None if nothing is kept of them."""
         if any(chunk.embedding is not None for chunk in self.chunks):
+            return None
+        if sum(len(chunk.text) for chunk in self.chunks) > _LONGEST:
             return None
         rows = tuple(
             (
                 *(chunk.text, chunk.id, chunk.score, chunk.source, chunk.span, chunk.rank),
                 *(chunk.list, chunk.section, chunk.pinned, chunk.requires, chunk.alternatives),
+                *(chunk.density, chunk.metadata.get("line") if chunk.metadata else None),
             )
             for chunk in self.chunks
         )
-        about = self.limit, self.question, self.min_density, tuple(self.sections)
-        return rows, about, self.counter.name, id(self.counter)
+        learnt = self.counter.observations if isinstance(self.counter, Estimate) else 0
+        return rows, self.counter.name, id(self.counter), learnt
 
     def keep(self) -> None:
-        """Leave what was prepared and solved for an equal call."""
-        key = self._equal
-        if key is not None and self.problem is not None:
-            with _lock:
-                _problems[key] = _Known(
-                    self.problem, self._selecting, self._shares, self._windows, self._cuts
-                )
-                while len(_problems) > _KEPT:
-                    del _problems[next(iter(_problems))]
+        """Leave what was prepared and solved for an equal call, and for other questions."""
+        if self._rows is None or self.problem is None:
+            return
+        with _lock:
+            known = _Known(self.problem, self._selecting, self._shares, self._windows)
+            _problems[self._equal] = known
+            _readings.pop(self._rows, None)
+            _readings[self._rows] = self.problem
+            for table in (_problems, _readings):
+                while len(table) > _KEPT:
+                    del table[next(iter(table))]
 
     # The problem ----------------------------------------------------------------------------------
 
@@ -188,9 +225,9 @@ class Blocks:
         tokens, density = self.curve
         return float((tokens * density).sum())
 
-    def _best(self, without: Collection[str]) -> float:
+    def _best(self) -> float:
         """Return the density of the best unit."""
-        selecting = self._restricted(frozenset(without))
+        selecting = self._fresh()
         free = (selecting.requirement != EXCLUDED) & (selecting.density >= self.min_density)
         return float(selecting.density[free].max(initial=0.0))
 
@@ -227,7 +264,7 @@ class Blocks:
             return 0.0
         found = self._bounds.get(limit)
         if found is None:
-            selecting = self._restricted(frozenset())
+            selecting = self._fresh()
             result = selecting.solve_at(limit + selecting.costs.separator)
             found = self.total
             if result is not None:
@@ -237,16 +274,15 @@ class Blocks:
 
     # Solving --------------------------------------------------------------------------------------
 
-    def at(self, limit: int, without: Collection[str] = ()) -> Share | None:
+    def at(self, limit: int) -> Share | None:
         """Return the best blocks within a limit; None if pins and minima do not fit."""
         if self.problem is None:
             return NOTHING
         if limit < 1:
-            return None if self.demanding else NOTHING._replace(price=self._best(without))
-        gone = frozenset(without)
-        found = self._shares.get((limit, gone))
+            return None if self.demanding else NOTHING._replace(price=self._best())
+        found = self._shares.get(limit)
         if found is None:
-            selecting = self._restricted(gone)
+            selecting = self._fresh()
             slack = selecting.costs.separator
             selecting.bounded_at = limit + slack  # no bound: one of the whole request is computed
             try:
@@ -259,40 +295,43 @@ class Blocks:
             price = max([price, *(p for p in result.prices.values() if price)])
             spent = max(0, result.spent - slack)
             found = Share(limit, result.value, spent, price, selecting.costs.additive)
-            self._shares[limit, gone] = found
+            self._shares[limit] = found
+            self._solved[limit] = selecting, result
         return found
 
-    def window(self, limit: int, without: Collection[str] = ()) -> Window | None:
+    def window(self, limit: int) -> Window | None:
         """Return the window of the best blocks within a limit, None if there are none."""
         if self.problem is None or limit < 1:
             return None
-        gone = frozenset(without)
-        if (limit, gone) not in self._windows:
-            self._windows[limit, gone] = self._window(limit, gone)
-        return self._windows[limit, gone]
+        if limit not in self._windows:
+            self._windows[limit] = self._window(limit)
+        return self._windows[limit].window
 
-    def _window(self, limit: int, gone: frozenset[str]) -> Window:
+    def _window(self, limit: int) -> _Shown:
         assert self.problem is not None
         budget = Budget(limit, auto=self.min_density or False)
-        selecting = self._restricted(gone)
-        selecting.bounded_at = limit + selecting.costs.separator
-        return self.problem.window(budget, first=selecting, without=self._places(gone))
+        selecting, solved = self._solved.pop(limit, (None, None))
+        if selecting is None:
+            selecting = self._fresh()
+            selecting.bounded_at = limit + selecting.costs.separator
+        problem = self.problem.apart()  # it may cut the texts again
+        window = problem.window(budget, first=selecting, solved=solved)
+        return _Shown(window, problem.cuts != self.problem.cuts)
 
-    @property
-    def recut(self) -> bool:
-        """Whether the texts were cut again, into smaller parts, to fill a window."""
-        return self.problem is not None and self.problem.cuts != self._cuts
+    def is_finer(self, limit: int) -> bool:
+        """Return whether texts were cut again, into smaller parts, to fill a window."""
+        shown = self._windows.get(limit)
+        return shown is not None and shown.finer
 
-    def _restricted(self, gone: frozenset[str]) -> WindowSelection:
-        """Return the selection without some chunks."""
-        if self.recut and self.problem is not None:
-            self._selecting = self.problem.selecting(Budget(self.limit))
-            self._selecting.min_density = self.min_density
-            self._cuts = self.problem.cuts
-        return self._selecting.without(self._places(gone))
+    def _fresh(self) -> WindowSelection:
+        """Return a copy of the selection, for a limit of its own."""
+        return self._selecting.without(())
 
-    def _places(self, gone: frozenset[str]) -> list[int]:
-        return [i for i, chunk in enumerate(self.chunks) if chunk.id in gone] if gone else []
+
+def forget() -> None:
+    """Drop what equal calls would reuse, where the values have changed."""
+    with _lock:
+        _problems.clear()
 
 
 def _within(section: Section, limit: int) -> Section:

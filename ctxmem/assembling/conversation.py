@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.assembling import values
-from ctxmem.assembling.options import NONE, Offer
+from ctxmem.assembling.options import BOTH, NONE, RECALLED, STABLE, Offer
 from ctxmem.chat import passages
+from ctxmem.chat.converting import converted
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.editing import replaced, with_content, with_result_texts
 from ctxmem.chat.history import whole
@@ -96,6 +97,7 @@ class Conversation:
         memory: Memory | None,
     ) -> None:
         self.meter = meter
+        given, places = converted(given, provider)
         read = whole(given, provider, model)
         self.case = read.case
         self.messages, self.turns, self.origin = read.repaired[:3]
@@ -109,7 +111,8 @@ class Conversation:
             self.messages, self.turns, self.origin = items[:-1], turns[:-1], origin[:-1]
             units = [r for r in read.repaired.units if r[-1] < len(self.messages)]
             marks, self.in_flight = read.marks[:-1], frozenset()
-        self.marks = [_mark_of(*pair) for pair in zip(self.messages, marks, strict=True)]
+        self.origin = [places[at] for at in self.origin]
+        self.marks = [mark_of(*pair) for pair in zip(self.messages, marks, strict=True)]
         self.costs = self._read_costs()
         self.head = self._head()
         self.units = self._read_units(units)
@@ -156,6 +159,7 @@ class Conversation:
     def _read_units(self, spans: Sequence[range]) -> list[Unit]:
         required = self._required(spans)
         made = []
+        keys: set[str] = set()
         for k, span in enumerate(spans):
             if span[-1] < self.head:
                 continue
@@ -164,12 +168,16 @@ class Conversation:
             for i in span:
                 tokens += self.costs[i]
             first, last = self.origin[span[0]], self.origin[span[-1]]
+            key = str(first) if first == last else f"{first}-{last}"
+            while key in keys:  # a message that was converted to several
+                key += "+"
+            keys.add(key)
             made.append(
                 Unit(
                     span,
                     tokens,
                     self._facts(span, mark),
-                    str(first) if first == last else f"{first}-{last}",
+                    key,
                     first,
                     required.get(k, ""),
                     mark,
@@ -237,10 +245,20 @@ class Conversation:
         """The tokens of the note about what is left out, without its lines."""
         return self.meter.message(note([HEADING, BINDING, INDEX]), 0)
 
-    def offer(self, evidence: NDArray[np.float64], room: int, *, binding: bool = True) -> Offer:
+    def offer(
+        self,
+        evidence: NDArray[np.float64],
+        room: int,
+        *,
+        binding: bool = True,
+        excerpts: Mapping[int, int] | None = None,
+        title: int = 0,
+    ) -> Offer:
         """Return the units with their forms; `evidence` is the value of each as a passage.
 
         With `binding`, units with rules and the like must be sent, as their line at least.
+        `excerpts` are the tokens of excerpts that can be sent with the question, by the places of
+        units, and `title` those of the line above them.
         """
         n = len(self.units)
         bound = np.zeros(n)
@@ -258,14 +276,27 @@ class Conversation:
         lines = np.where(required | (lines >= np.minimum(full, short)), NONE, lines)
         columns.append(lines)
         worth.append(values.INDEXED * value + bound)
+        forms: tuple[str, ...] = ("full", "shortened", "indexed")
+        inside = None
+        if excerpts:
+            own = np.full(n, NONE, dtype=np.int64)
+            own[list(excerpts)] = list(excerpts.values())
+            # What a unit says that binds is in the note, too.
+            binds = np.array([k in self.statements for k in range(n)], dtype=np.bool_)
+            columns.append(np.where(binds, NONE, own))
+            columns.append(np.where((own < NONE) & (lines < NONE), own + lines, NONE))
+            worth += [values.RECALLED * value, values.RECALLED * value + bound]
+            forms += (RECALLED, BOTH)
+            inside = np.stack([*columns[:3], np.zeros_like(own), lines], axis=1)
         return Offer(
             "history",
             [unit.key for unit in self.units],
-            ("full", "shortened", "indexed"),
+            forms,
             np.stack(columns, axis=1),
             np.stack(worth, axis=1),
             required | bind,
-            self.base,
+            self.base + title,
+            inside,
         )
 
     def _must_bind(self, room: int) -> list[int]:
@@ -344,9 +375,10 @@ class Conversation:
         missing = False
         for k, unit in enumerate(self.units):
             form = forms.get(unit.key)
-            if form == "indexed":
+            stable = STABLE.get(form, form) if form is not None else None
+            if stable == "indexed":
                 (bound if self.statements.get(k) else index).extend(self.lines(k))
-            missing = missing or form in (None, "indexed")
+            missing = missing or stable in (None, "indexed", "omitted")
         if not missing:
             return None
         if self.last_note is not None:
@@ -357,6 +389,10 @@ class Conversation:
             *([INDEX, *index] if index else []),
         ]
         return note(lines)
+
+    def recalled(self, forms: Mapping[str, str]) -> list[int]:
+        """Return the places of the units of which an excerpt is sent with the question."""
+        return [k for k, unit in enumerate(self.units) if forms.get(unit.key) in STABLE]
 
     def sent(self, forms: Mapping[str, str]) -> list[tuple[int, Any]]:
         """Return (place, message) of what is sent, after the leading system messages."""
@@ -370,7 +406,7 @@ class Conversation:
         return made
 
 
-def _mark_of(message: Any, mark: bytes | None) -> Any:
+def mark_of(message: Any, mark: bytes | None) -> Any:
     """Return a key that equal messages share: a fingerprint, or a role and a text, or None."""
     if mark is None and type(message) is dict and len(message) == 2:
         role, content = message.get("role"), message.get("content")

@@ -10,8 +10,10 @@ import numpy as np
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import Inputs
 from ctxmem.assembling.options import NONE, Offer
+from ctxmem.assembling.repeats import shown_in
 from ctxmem.assembling.request import PartDecision
 from ctxmem.assembling.tool_items import ToolItems
+from ctxmem.chat.folding import Fold
 from ctxmem.schema import Decision, Reason, Window
 
 Forms = Mapping[str, Mapping[str, str]]
@@ -23,6 +25,9 @@ _SAID = {
     "shortened": "its long texts are cut: the rest is not worth {more:,} tokens more",
     "indexed": "the note about left-out messages has a line for it: the rest is not worth {more:,} "
     "tokens more",
+    "recalled": "{gain}; an excerpt is sent with the question",
+    "indexed and recalled": "{gain}; the note has a line for it, and an excerpt is sent with the "
+    "question",
     "omitted": "{gain}; no form of it is worth its tokens beside what is sent",
 }
 
@@ -35,6 +40,7 @@ def decide(
     forms: Forms,
     window: Window | None,
     heads: Mapping[str, int],
+    folds: Sequence[Fold] = (),
 ) -> tuple[PartDecision, ...]:
     """Return a decision for every tool, unit of the history, rule and passage."""
     made: list[PartDecision] = []
@@ -61,7 +67,7 @@ def decide(
                 "history", unit.key, row.form, row.tokens, row.value, reason, unit.position
             )
         )
-    made += _block_decisions(inputs, window)
+    made += _block_decisions(inputs, window, folds)
     return tuple(made)
 
 
@@ -98,7 +104,9 @@ def _rows(offer: Offer, forms: Mapping[str, str]) -> list[_Row]:
     return made
 
 
-def _block_decisions(inputs: Inputs, window: Window | None) -> list[PartDecision]:
+def _block_decisions(
+    inputs: Inputs, window: Window | None, folds: Sequence[Fold]
+) -> list[PartDecision]:
     made = []
     seen = dict.fromkeys(("memory", "passages", "code"), 0)
     whole = {} if window is None else _shown(window)
@@ -112,6 +120,13 @@ def _block_decisions(inputs: Inputs, window: Window | None) -> list[PartDecision
             made.append(PartDecision(part, str(chunk.id), "omitted", 0, 0.0, reason, position))
             continue
         found = decisions[i]
+        fold = shown_in(chunk, folds) if found.kept and folds else None
+        if fold is not None:
+            reason = f"message {fold.first + 1} of the request shows it, and is named in its place"
+            name = str(found.chunk_id)
+            left = max(0, found.tokens - fold.tokens)
+            made.append(PartDecision(part, name, "duplicate", left, 0.0, reason, position))
+            continue
         form = _form_of(found, len(chunk.text.strip()), whole)
         tokens = found.tokens if found.kept else 0
         value = found.relevance * tokens

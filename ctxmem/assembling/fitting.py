@@ -16,6 +16,7 @@ from ctxmem.assembling.layout import Laid, Layout
 from ctxmem.assembling.menu import Menu
 from ctxmem.assembling.options import Offer, no_items, whole_units
 from ctxmem.assembling.problem import Choice, Problem
+from ctxmem.assembling.recalling import Recalled
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.errors import BudgetError
 from ctxmem.schema import Window
@@ -47,11 +48,11 @@ class Fitter:
         blocks: Blocks,
         layout: Layout,
         evidence: NDArray[np.float64],
-        recalled: Mapping[str, str],
+        recalled: Recalled,
     ) -> None:
         self.inputs, self.tools, self.conversation = inputs, tools, conversation
         self.blocks, self.layout, self.evidence = blocks, layout, evidence
-        layout.part_of = blocks.part_of
+        layout.part_of, layout.recalled = blocks.part_of, recalled
         self.recalled = recalled
         self.limit = inputs.budget.limit
         self.room = self.limit - layout.always
@@ -88,7 +89,7 @@ class Fitter:
         binding = (True, False) if self.conversation.statements else (False,)
         for self._binding, strict in itertools.product(binding, called):
             menus = self._menus(kept, strict, history_most)
-            found = self._fit(Problem(menus, self.blocks, self.recalled))
+            found = self._fit(Problem(menus, self.blocks))
             if found is not None:
                 return found
         return None
@@ -148,7 +149,7 @@ class Fitter:
     def _window(self, problem: Problem, choice: Choice) -> Window | None:
         if choice.share.limit < 1:
             return None
-        window = problem.blocks.window(choice.share.limit, problem.gone(choice.forms["history"]))
+        window = problem.blocks.window(choice.share.limit)
         return window if window is not None and window.pieces else None
 
     # Modes ----------------------------------------------------------------------------------------
@@ -204,7 +205,13 @@ class Fitter:
                 found = self.tools.offer(deferring=more)
             else:
                 found = (
-                    self.conversation.offer(self.evidence, self.room, binding=self._binding)
+                    self.conversation.offer(
+                        self.evidence,
+                        self.room,
+                        binding=self._binding,
+                        excerpts=self.recalled.tokens,
+                        title=self.recalled.title,
+                    )
                     if more
                     else whole_units(self._offer(part, True))
                 )
@@ -229,7 +236,7 @@ class Fitter:
         """Return a value that no request of these options exceeds."""
         choice, window = fitted.choice, fitted.window
         bound = choice.bound
-        if window is not None and self.blocks.recut:
+        if window is not None and self.blocks.is_finer(choice.share.limit):
             # Blocks were cut into smaller parts, which the bound of the larger ones does not cover.
             shown = 1 - window.unselected_share
             bound = choice.items_bound + (window.value / shown if shown > 0 else window.upper_bound)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from ctxmem import intake
@@ -19,6 +20,9 @@ from ctxmem.toolset import Tool, read_tools
 PROVIDERS = ("openai", "responses", "anthropic")
 LIMITED = ("tools", "history", "memory", "passages", "code")
 """Parts that can have limits; the others are always sent."""
+
+_LONG = 1 << 13
+"""Characters of a text from which its chunk is not kept."""
 
 BLOCKS = ("memory", "passages", "code")
 """Parts of which blocks are chosen, behind the stable part of the request."""
@@ -133,9 +137,21 @@ def _text_of(given: Any, name: str) -> str:
 def _chunks(given: Any, part: str) -> list[Chunk]:
     items = _several(given, part)
     if all(type(item) is str and item.strip() for item in items):
-        return [Chunk(item, section=part) for item in items]
+        return [text_chunk(item, part) for item in items]
     table = intake.read(intake.listed(items), ranked=False, alternatives=True, conversation=False)
     return [replace(chunk, section=part) for chunk in table.chunks]
+
+
+@lru_cache(maxsize=1 << 11)
+def _kept_chunk(text: str, part: str) -> Chunk:
+    return Chunk(text, intake.content_id(text), section=part)
+
+
+def text_chunk(text: str, part: str) -> Chunk:
+    """Return a text as a chunk, which is shared with other calls and not changed."""
+    if len(text) > _LONG:
+        return Chunk(text, intake.content_id(text), section=part)
+    return _kept_chunk(text, part)
 
 
 def _code_chunks(code: Any, question: str | None) -> list[Chunk]:

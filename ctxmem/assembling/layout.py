@@ -14,8 +14,11 @@ from typing import Any, cast
 from ctxmem import request as marking
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import BLOCKS, Inputs
+from ctxmem.assembling.recalling import Recalled
+from ctxmem.assembling.repeats import folded, repeated, tokens_saved
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.chat.counting import Meter
+from ctxmem.chat.folding import Fold
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import fingerprint, read_one
 from ctxmem.chat.steps import repair_history
@@ -37,6 +40,7 @@ class Laid:
     parts: dict[str, int]
     volatile_from: int
     breakpoints: tuple[int, ...]
+    folds: tuple[Fold, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -53,8 +57,10 @@ class Layout:
         self.inputs, self.tools, self.conversation = inputs, tools, conversation
         self.meter: Meter = inputs.meter
         self.part_of: Mapping[str, str] = {}  # of chunks, by their ids
+        self.recalled = Recalled()
         self.known = known  # messages of the stable part that the request before had, too
         self.beside = inputs.provider == "anthropic"
+        self.repeats = repeated(inputs.chunks, conversation)
         self.system = self._system_messages()
         self.question = "" if conversation.asked else conversation.question.strip("\n")
 
@@ -126,7 +132,9 @@ class Layout:
         body: list[tuple[str, Any]] = [("history", note)] if note is not None else []
         body += [("history", message) for _, message in placed[:tail]]
         volatile = len(body)
-        context = window.text if window is not None else ""
+        recalled = self.recalled.text(conversation.recalled(forms["history"]))
+        blocks = window.text if window is not None else ""
+        context = "\n\n".join(text for text in (recalled, blocks) if text)
         text = self._last_text(context)
         if text:
             body.append(("question", {"role": "user", "content": text}))
@@ -135,12 +143,19 @@ class Layout:
         named = [*heads, *body]
         volatile += len(heads)
         named, volatile = self._sendable(named, volatile)
+        folds: tuple[Fold, ...] = ()
+        if window is not None and self.repeats:
+            named, folds = self._folded(named, text, context, window)
         for part, tokens in self.heads().items() if self.beside else ():
             parts[part] += tokens
         for part, message in named:
             parts[part] += self.count(message)
+        if recalled:
+            own = min(self.meter.count(recalled), parts["question"])
+            parts["memory"] += own
+            parts["question"] -= own
         if window is not None:
-            self._divide(parts, window)
+            self._divide(parts, window, folds)
         self._add_overhead(parts)
         messages = [message for _, message in named]
         stable = sum(parts[name] for name in ("system", "tools", "rules", "history"))
@@ -152,6 +167,7 @@ class Layout:
             {name: n for name, n in parts.items() if n or self._given(name)},
             volatile,
             marks,
+            folds,
         )
 
     def _given(self, part: str) -> bool:
@@ -183,13 +199,29 @@ class Layout:
         ]
         return parts, stable
 
-    def _divide(self, parts: dict[str, int], window: Window) -> None:
+    def _folded(
+        self, named: list[tuple[str, Any]], text: str, context: str, window: Window
+    ) -> tuple[list[tuple[str, Any]], tuple[Fold, ...]]:
+        """Return the messages with references in place of blocks that the history shows."""
+        asked = ("question", {"role": "user", "content": text})
+        if asked not in named:
+            return named, ()  # it was joined with another message
+        at = named.index(asked)
+        before = [message for _, message in named[:at]]
+        made = folded(before, context, window, self.repeats, self.meter)
+        if made.folds:
+            content = self._last_text(made.context)
+            named[at] = ("question", {"role": "user", "content": content})
+        return named, made.folds
+
+    def _divide(self, parts: dict[str, int], window: Window, folds: tuple[Fold, ...] = ()) -> None:
         """Give the tokens of blocks to their parts; what is between them is the question's."""
         found = dict.fromkeys(BLOCKS, 0)
         for piece in window.pieces:
             part = self.part_of[piece.chunk_ids[0]]
             head = self.meter.count(piece.header) if piece.header else 0
             found[part] += piece.tokens + head
+            found[part] -= tokens_saved(piece.text, folds) if folds else 0
         left = parts["question"]
         for part, tokens in found.items():
             taken = min(tokens, left)

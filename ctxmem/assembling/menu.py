@@ -73,7 +73,7 @@ class Menu:
         """Set the first forms of required items, and return the steps up each item's hull."""
         n = len(offer.keys)
         first = np.full(n, -1, dtype=np.intp)
-        tokens, value = np.zeros(n), np.zeros(n)
+        tokens, value, inside = np.zeros(n), np.zeros(n), np.zeros(n)
         needed = np.flatnonzero(offer.required)
         if len(needed):
             # The lightest form, of equals the one with the most value.
@@ -81,14 +81,14 @@ class Menu:
             first[needed] = order
             tokens[needed] = offer.tokens[needed, order]
             value[needed] = offer.value[needed, order]
+            inside[needed] = offer.counted[needed, order]
         self._first.append(first)
-        own = int(tokens.sum())
-        self.least += own
+        self.least += int(tokens.sum())
         self.least_value += float(value.sum())
-        self._least_of[offer.part] = self._least_of.get(offer.part, 0) + own
+        self._least_of[offer.part] = self._least_of.get(offer.part, 0) + int(inside.sum())
         steps: list[tuple[NDArray[np.float64], ...]] = []
         rows = np.arange(n)
-        weights = offer.tokens.astype(np.float64)
+        weights, counted = offer.tokens.astype(np.float64), offer.counted.astype(np.float64)
         for depth in range(len(offer.forms)):
             gain = offer.value[rows] - value[rows, None]
             more = weights[rows] - tokens[rows, None]
@@ -112,9 +112,10 @@ class Menu:
                     rows.astype(np.float64),
                     best.astype(np.float64),
                     np.full(len(rows), float(depth)),
+                    counted[rows, best] - inside[rows],
                 )
             )
-            tokens[rows] = weights[rows, best]
+            tokens[rows], inside[rows] = weights[rows, best], counted[rows, best]
             value[rows] = offer.value[rows, best]
         return steps
 
@@ -123,11 +124,12 @@ class Menu:
         if flat:
             columns = [np.concatenate(column) for column in zip(*flat, strict=True)]
         else:
-            columns = [np.zeros(0)] * 7
-        slope, tokens, gain, offer, row, form, depth = columns
+            columns = [np.zeros(0)] * 8
+        slope, tokens, gain, offer, row, form, depth, inside = columns
         order = np.lexsort((depth, row, offer, -slope))
         self.slope, self.gain = slope[order], gain[order]
         self.tokens = tokens[order].astype(np.int64)
+        self.inside = inside[order].astype(np.int64)  # of them, what limits of the part count
         self.offer, self.row, self.form, self.depth = (
             column[order].astype(np.intp) for column in (offer, row, form, depth)
         )
@@ -213,33 +215,38 @@ class Menu:
         spent = dict(self._least_of)
         room = left - self.least
         mask = np.zeros(len(self.slope), dtype=np.bool_)
-        steps = list(zip(self.offer.tolist(), self.row.tolist(), self.tokens.tolist(), strict=True))
+        columns = self.offer, self.row, self.tokens, self.inside
+        steps = list(zip(*(column.tolist() for column in columns), strict=True))
         for wanted in (*(part for part, (least, _) in self.limits.items() if least), None):
             least = self.limits[wanted][0] if wanted is not None else 0
             behind: set[tuple[int, int]] = set()
             for s in range(len(steps) if wanted is not None else self.end):
-                offer, row, tokens = steps[s]
+                offer, row, tokens, inside = steps[s]
                 part = part_of[offer]
                 if mask[s] or (offer, row) in behind or wanted not in (None, part):
                     continue
                 if wanted is not None and spent.get(part, 0) >= least:
                     break
                 most = self.limits.get(part, (0, None))[1]
-                if tokens > room or (most is not None and spent.get(part, 0) + tokens > most):
+                if tokens > room or (most is not None and spent.get(part, 0) + inside > most):
                     behind.add((offer, row))
                     continue
                 mask[s] = True
                 room -= tokens
-                spent[part] = spent.get(part, 0) + tokens
+                spent[part] = spent.get(part, 0) + inside
         return self._picked(mask, self._relaxed(left))
 
     def _relaxed(self, left: int) -> float:
-        """Return the value of the linear relaxation: parts are cut off at their maximum."""
+        """Return the value of the linear relaxation: parts are cut off at their maximum.
+
+        The maximum of a part that sends some forms elsewhere is not used.
+        """
+        outside = {offer.part for offer in self.offers if offer.inside is not None}
         value, room = self.least_value, float(left - self.least)
         free = {
             part: float(most - self._least_of.get(part, 0))
             for part, (_, most) in self.limits.items()
-            if most is not None
+            if most is not None and part not in outside
         }
         end = len(self.slope) if any(least for least, _ in self.limits.values()) else self.end
         for offer, tokens, gain in zip(
@@ -287,7 +294,7 @@ class Menu:
         for offer, column in zip(self.offers, columns, strict=True):
             if offer.part == part:
                 rows = np.flatnonzero(column >= 0)
-                total += int(offer.tokens[rows, column[rows]].sum())
+                total += int(offer.counted[rows, column[rows]].sum())
         return total
 
     # Exact ----------------------------------------------------------------------------------------
@@ -300,6 +307,8 @@ class Menu:
         minima = False
         for offer in self.offers:
             least, most = self.limits.get(offer.part, (0, None))
+            if offer.inside is not None and offer.part in self.limits:
+                return greedy
             rows = _rows(offer, left if most is None else min(left, most))
             last = rows[-1].copy()
             reached = np.flatnonzero(np.isfinite(last))

@@ -9,6 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+RECALLED, BOTH = "recalled", "indexed and recalled"
+"""Forms of a unit of the history that is left out, with or without its line in the note, and of
+which an excerpt is sent with the question."""
+STABLE = {RECALLED: "omitted", BOTH: "indexed"}
+"""The form of such a unit among the messages that the next request begins with."""
+
 NONE = 1 << 40
 """Tokens of a form that an item does not have."""
 
@@ -54,6 +60,7 @@ class Offer:
         value: the expected value of each.
         required: whether a form of the item must be sent.
         fixed: tokens that the part adds whatever is chosen.
+        inside: the tokens that limits of the part count, if some forms are sent elsewhere.
     """
 
     part: str
@@ -63,6 +70,12 @@ class Offer:
     value: NDArray[np.float64]
     required: NDArray[np.bool_]
     fixed: int = 0
+    inside: NDArray[np.int64] | None = None
+
+    @property
+    def counted(self) -> NDArray[np.int64]:
+        """The tokens of each form that limits of the part count."""
+        return self.tokens if self.inside is None else self.inside
 
     def items(self) -> list[Item]:
         """Return the items one by one."""
@@ -88,7 +101,9 @@ class Offer:
     def keeping(self, forms: Mapping[str, str], new: Collection[str] = ()) -> Offer:
         """Return the offer with the forms of items fixed; others are free.
 
-        Items that are not in `forms` must be sent in one of the forms `new`, if there are any.
+        Units that are left out can be recalled nevertheless, since that changes no message of the
+        stable part. Items that are not in `forms` must be sent in one of the forms `new`, if there
+        are any.
         """
         tokens, required = self.tokens.copy(), self.required.copy()
         column = {form: j for j, form in enumerate(self.forms)}
@@ -100,8 +115,10 @@ class Offer:
             held = fresh if form is None else [column[form]] if form in column else []
             row = np.full(len(self.forms), NONE, dtype=np.int64)
             row[held] = tokens[i, held]
-            tokens[i] = row
             required[i] = bool((row < NONE).any())
+            more = [column[f] for f, stable in STABLE.items() if stable == form and f in column]
+            row[more] = tokens[i, more]
+            tokens[i] = row
         return replace(self, tokens=tokens, required=required)
 
 
@@ -126,4 +143,5 @@ def whole_units(offer: Offer) -> Offer:
         value=offer.value[:, :2],
         required=np.ones(len(offer.keys), dtype=np.bool_),
         fixed=0,
+        inside=None,
     )

@@ -61,18 +61,11 @@ class _Try(NamedTuple):
 
 
 class Problem:
-    """Items, as menus of which one is used, and blocks, within one room.
+    """Items, as menus of which one is used, and blocks, within one room."""
 
-    `recalled` maps keys of units of the history to ids of chunks with the same text, which are not
-    chosen where the unit is sent in full.
-    """
-
-    def __init__(
-        self, menus: Sequence[Menu], blocks: Blocks, recalled: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, menus: Sequence[Menu], blocks: Blocks) -> None:
         self.menus = menus
         self.blocks = blocks
-        self.recalled = recalled or {}
         self._tried: dict[int, _Try | None] = {}
         self._room = 0
 
@@ -110,7 +103,7 @@ class Problem:
         while True:
             picked = self._items(room - limit)
             if picked is not None:
-                share = self.blocks.at(limit, self._gone(*picked))
+                share = self.blocks.at(limit)
                 if share is not None:
                     made = self._made(_Try(share, *picked), most)
                     return made._replace(
@@ -133,10 +126,6 @@ class Problem:
                 return made._replace(bound=made.items_bound + self.blocks.total)
         return None
 
-    def gone(self, history: Mapping[str, str]) -> list[str]:
-        """Return the chunks whose text is in the history that is sent."""
-        return [name for key, name in self.recalled.items() if history.get(key) == "full"]
-
     # Searching ------------------------------------------------------------------------------------
 
     def _attempt(self, limit: int) -> _Try | None:
@@ -145,7 +134,7 @@ class Problem:
             found = None
             picked = self._items(self._room - limit)
             if picked is not None:
-                share = self.blocks.at(limit, self._gone(*picked))
+                share = self.blocks.at(limit)
                 found = _Try(share, *picked) if share is not None else None
             self._tried[limit] = found
         return self._tried[limit]
@@ -239,9 +228,6 @@ class Problem:
                 best = menu, picked
         return best
 
-    def _gone(self, menu: Menu, picked: Picked) -> list[str]:
-        return self.gone(_forms(menu, picked)["history"]) if self.recalled else []
-
     # Results --------------------------------------------------------------------------------------
 
     def _choice(self, found: _Try, most: int) -> Choice:
@@ -264,7 +250,7 @@ class Problem:
             return self._bound(room)
         prices = {0.0, best.share.price, best.items.price}
         bound = min(self._dual(price, room) for price in prices)
-        if not self.blocks.few or self.recalled:
+        if not self.blocks.few:
             return min(bound, self._bound(room) + self.blocks.total)
         ends = sorted(self._found())
         most = self._most(room)
@@ -280,6 +266,11 @@ class Problem:
         """Return the bound at a price per token."""
         items = max(menu.dual(price) for menu in self.menus if menu.feasible)
         return items + self.blocks.dual(price) + price * room
+
+
+def left_out(recalled: Mapping[str, str], history: Mapping[str, str]) -> list[str]:
+    """Return the recalled chunks whose text is in the history that is sent."""
+    return [name for key, name in recalled.items() if history.get(key) == "full"]
 
 
 def _forms(menu: Menu, picked: Picked) -> dict[str, dict[str, str]]:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.fitting import Fitted, Fitter
 from ctxmem.assembling.layout import Laid
+from ctxmem.assembling.options import STABLE
 from ctxmem.assembling.request import Request
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.memory import Memory
@@ -25,7 +26,7 @@ LOW_WATER = 0.4
 behind the same prefix."""
 LEAST_PRICE = 0.005
 """Value of a token at least, when the cost of a lost cache is compared."""
-CHANGE = 4.0
+CHANGE = 8.0
 """A change must bring so many times what the lost cache costs: what the next question wants is not
 known, and what is lost is paid now."""
 FORCED = 2
@@ -69,7 +70,7 @@ class State:
             {tool.name: forms["tools"].get(tool.name, ABSENT) for tool in tools.tools},
             {tool.name: tool for tool in tools.tools},
             {
-                unit.mark: forms["history"].get(unit.key, "omitted")
+                unit.mark: _stable(forms["history"].get(unit.key, "omitted"))
                 for unit in conversation.units
                 if None not in unit.mark
             },
@@ -77,6 +78,10 @@ class State:
             laid.volatile_from,
             forced,
         )
+
+
+def _stable(form: str) -> str:
+    return STABLE.get(form, form)
 
 
 def before_of(previous: Request | None, memory: Memory | None) -> State | None:

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.assembling import values
+from ctxmem.assembling.asking import Holdings
 from ctxmem.assembling.options import NONE, Offer
 from ctxmem.chat.counting import Meter
 from ctxmem.toolset import Tool, find_tool, rank_tools, shaped
 from ctxmem.toolset.finding import NAME
+from ctxmem.toolset.words import split
 
 _KEPT = 1 << 12
+_MEMO = 1 << 16  # entries of a meter's memo, which the history uses, too
 
 
 class _Forms(NamedTuple):
@@ -41,7 +44,7 @@ class ToolItems:
         provider: str,
         meter: Meter,
         *,
-        question: str,
+        asks: Sequence[str],
         called: Sequence[str],
         found: Iterable[str] = (),
         beside_system: bool,
@@ -50,15 +53,25 @@ class ToolItems:
         self.provider, self.meter = provider, meter
         self.beside_system = beside_system
         self.called = frozenset((*called, *found)) & {tool.name for tool in tools}
-        self.chance: NDArray[np.float64] = (
-            rank_tools(question, tools, recent=called) if tools else np.zeros(0)
-        )
+        self.chances = np.zeros((len(asks), len(tools)))
+        if tools:
+            self.chances = np.stack([rank_tools(ask, tools, recent=called) for ask in asks])
+        self.chance: NDArray[np.float64] = self.chances.max(axis=0, initial=0.0)
         self.findable = bool(tools) and all(tool.name != NAME for tool in tools)
         self.forms = [_forms_of(tool, provider) for tool in tools]
         self.base = self.finder = 0
         if tools:
             finder = find_tool((), provider)
             self.base, self.finder = self._fixed(finder)
+
+    def holdings(self) -> Holdings | None:
+        """Return the words of the tools, None if there are no tools."""
+        texts = [f"{' '.join(split(tool.name))} {tool.description}" for tool in self.tools]
+        return Holdings(texts) if texts else None
+
+    def weigh(self, shares: NDArray[np.float64]) -> None:
+        """Set how likely each tool is needed, by the share of each ask that tools have."""
+        self.chance = 1.0 - np.prod(1.0 - shares[:, None] * values.needed(self.chances), axis=0)
 
     def offer(self, *, deferring: bool, any_form: bool = False) -> Offer:
         """Return the tools with their forms; with `deferring`, as lines of `find_tool`, too.
@@ -101,7 +114,7 @@ class ToolItems:
                     self._cost(forms.short),
                     self.meter.count(forms.line),
                 )
-                if len(memo) >= _KEPT:
+                if len(memo) >= _MEMO:
                     memo.clear()
                 memo[tool, self.provider] = found
             known.append(found)
@@ -147,9 +160,22 @@ class ToolItems:
         memo, key = self.meter.memo, ("sent", self.provider, self.beside_system, own)
         found = memo.get(key)
         if found is None:
-            found = self.meter.tools(schemas, beside_system=self.beside_system)
+            named = [pair for pair in own if pair[1] in ("full", "short")]
+            read = [self._read(*pair) for pair in zip(named, schemas, strict=False)]
+            read += [self.meter.tool(schema) for schema in schemas[len(named) :]]  # find_tool
+            found = self.meter.read_tools(read, beside_system=self.beside_system)
             memo[key] = found
         return int(found)
+
+    def _read(self, named: tuple[Tool, str | None], schema: Any) -> Any:
+        """Return what is counted of a tool in a form."""
+        memo, key = self.meter.memo, ("read", self.provider, *named)
+        found = memo.get(key)
+        if found is None:
+            if len(memo) >= _MEMO:
+                memo.clear()
+            found = memo[key] = self.meter.tool(schema)
+        return found
 
     def _cost(self, schema: Any) -> int:
         """Return what a tool adds to a list of tools."""

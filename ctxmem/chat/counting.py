@@ -31,9 +31,11 @@ from ctxmem.chat.shapes import (
     shown,
 )
 from ctxmem.chat.tools import (
+    OpenaiTool,
     answer_schema,
     answer_text,
     forced_name,
+    openai_tool,
     openai_tools_tokens,
     schemas_of,
 )
@@ -229,17 +231,28 @@ class Meter:
         Raises:
             InputTypeError: `tools` is no list, or one of them is nothing that a tool can be.
         """
-        schemas = schemas_of(tools)
-        if not schemas:
+        return self.read_tools(
+            [self.tool(schema) for schema in schemas_of(tools)], choice, beside_system=beside_system
+        )
+
+    def tool(self, schema: Any) -> OpenaiTool | str:
+        """Return what is counted of a tool, for `read_tools`."""
+        return openai_tool(schema) if self.provider == "openai" else as_json(schema, -1)
+
+    def read_tools(
+        self, tools: Sequence[Any], choice: Any = None, *, beside_system: bool = False
+    ) -> int:
+        """Return the tokens of tools that `tool` returned, and of the choice of a tool."""
+        if not tools:
             return 0
         row, forced = self.overhead, forced_name(choice)
-        total = row.tool * len(schemas)
+        total = row.tool * len(tools)
         if self.provider != "openai":
-            total += sum(self.count(as_json(schema, -1)) for schema in schemas)
+            total += sum(map(self.count, tools))
             if choice is None:  # what the request says of it is not known
                 return total + max(row.tools, row.forced)
             return total + (row.tools if forced is None else row.forced)
-        total += openai_tools_tokens(schemas, self.count, row.hosted)
+        total += openai_tools_tokens(tools, self.count, row.hosted)
         total += row.forced + self.count(forced) if forced else row.tools
         return total - (row.system_saves if beside_system else 0)
 

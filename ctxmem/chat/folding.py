@@ -150,6 +150,21 @@ def dedup_messages(
     return FoldedMessages(made, folder.folded, before, before - folder.saved, tuple(given))
 
 
+def fold_text(
+    messages: Sequence[Any], text: str, meter: Meter, passages: Iterable[str] = ()
+) -> tuple[str, list[Fold]]:
+    """Return a text of the user behind messages, with what they show folded, and the folds.
+
+    The rules are those of `dedup_messages`; the messages stay as they are.
+    """
+    folder = _Folder(meter, _texts(passages), frozenset(("user",)))
+    for i, message in enumerate(messages):
+        folder.learn(message, i)
+    folds: list[Fold] = []
+    made = folder.fold_in(text, len(messages), folds)
+    return (text, []) if made is None else (made, folds)
+
+
 def _texts(passages: Any) -> list[str]:
     """Return the retrieved passages without white space around them, the longest first."""
     if isinstance(passages, str):
@@ -221,6 +236,17 @@ class _Folder:
         self.saved += saved
         self.folded += folds
         return made
+
+    def learn(self, message: Any, index: int) -> None:
+        """Note what a message shows."""
+        role = role_of(message, index) or ""
+        role = ROLES.get(role, role)
+        for part in parts_of(message, index):
+            self._part(part, part.role or role, index, True, None, [])
+
+    def fold_in(self, text: str, index: int, folds: list[Fold]) -> str | None:
+        """Return a text of the user with its repeats folded, None if it has none."""
+        return self._text(text, "user", index, False, None, folds)
 
     def _part(
         self, part: Part, role: str, index: int, kept: bool, question: str | None, folds: list[Fold]

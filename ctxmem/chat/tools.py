@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ctxmem.chat.shapes import as_json, first_of, get, shown
 from ctxmem.errors import InputError, InputTypeError
@@ -105,16 +105,35 @@ def rendered_tools(schemas: Iterable[Any]) -> str:
     return _HEAD + "".join(map(_rendered, schemas)) + _FOOT
 
 
-def openai_tools_tokens(schemas: list[Any], count: Count, hosted: int) -> int:
+class OpenaiTool(NamedTuple):
+    """What OpenAI's models read of a tool.
+
+    Attributes:
+        text: the tool as TypeScript; "" for a tool of the provider's.
+        compact: its JSON, where that counts or may be longer; "" if the text is all that counts.
+    """
+
+    text: str
+    compact: str
+
+
+def openai_tool(schema: Any) -> OpenaiTool:
+    """Return what OpenAI's models read of a tool."""
+    function = _function_of(schema)
+    if function is None:
+        return OpenaiTool("", as_json(schema, -1))
+    return OpenaiTool(_rendered(schema), "" if _is_covered(schema) else compact_json(function))
+
+
+def openai_tools_tokens(tools: Sequence[OpenaiTool], count: Count, hosted: int) -> int:
     """Return the tokens of tools at OpenAI; `hosted` are added to the JSON of its own tools."""
-    functions = [schema for schema in schemas if _function_of(schema) is not None]
-    total = count(rendered_tools(functions)) if functions else 0
-    for schema in schemas:
-        if _function_of(schema) is None:
-            total += hosted + count(as_json(schema, -1))
-        elif not _is_covered(schema):
-            text = compact_json(_function_of(schema))
-            total += max(0, count(text) - count(_rendered(schema)))
+    texts = [tool.text for tool in tools if tool.text]
+    total = count(f"{_HEAD}{''.join(texts)}{_FOOT}") if texts else 0
+    for text, compact in tools:
+        if not text:
+            total += hosted + count(compact)
+        elif compact:
+            total += max(0, count(compact) - count(text))
     return total
 
 

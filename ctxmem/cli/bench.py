@@ -14,6 +14,7 @@ BENCHES = {
     "estimates": "how far above the true counts are estimates, and how often below?",
     "dedup": "how fast are near-duplicates found, and are they all?",
     "scale": "do time and memory of a corpus on disk grow in line, and is all found?",
+    "engines": "which engine takes a corpus in which time and memory, and what does it miss?",
     "pack": "how long does a pack take?",
     "solver": "how fast are packings solved and proved?",
     "quality": "how much of the evidence does the window keep?",

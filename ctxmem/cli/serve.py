@@ -39,6 +39,12 @@ def add_to(commands: Any) -> None:
         help="what clients have to show; needed beyond this machine; CTXMEM_GATEWAY_TOKEN too",
     )
     serve.add_argument("--recall", action="store_true", help="offer a tool that reads what left")
+    serve.add_argument(
+        "--tools",
+        type=int,
+        metavar="N",
+        help="tokens that tools may have; the model finds those that are left out",
+    )
     serve.add_argument("--counter", metavar="NAME", help="as in ctxmem.count_tokens; by the model")
     serve.add_argument(
         "--proxy",
@@ -90,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         "prices",
         "token",
         "recall",
+        "tools",
         "counter",
         "proxy",
         "log",

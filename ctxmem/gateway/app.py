@@ -42,14 +42,15 @@ from ctxmem.gateway.http.relay import (
 )
 from ctxmem.gateway.http.security import Doorkeeper, without_token
 from ctxmem.gateway.observe.contents import question_of
-from ctxmem.gateway.recall.answering import PendingResults, answer_from
-from ctxmem.gateway.recall.offering import with_recall
+from ctxmem.gateway.recall.answering import PendingResults, answer_from, called_name
+from ctxmem.gateway.recall.offering import Finder, with_our_tools
 from ctxmem.gateway.recall.recalling import Incoming, Recalling
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.store_watch import StoreWatch
 from ctxmem.gateway.telemetry.facts import RequestFacts
 from ctxmem.gateway.telemetry.spans import begin as begin_span
 from ctxmem.gateway.wire import Unreadable, family_of, wire_of
+from ctxmem.toolset.finding import NAME as FIND_TOOL
 
 log = logging.getLogger("ctxmem.gateway")
 
@@ -342,10 +343,10 @@ class Gateway:
             return None
         if self._store is not None:
             self._store.worked()
-        if not self.settings.recall:
+        if not self.settings.answers:
             return changed
         try:
-            return with_recall(exchange, changed, self._results)
+            return with_our_tools(exchange, changed, self._results)
         except Exception as error:
             self._fault(exchange, "recall", error)
             return changed
@@ -359,9 +360,9 @@ class Gateway:
         headers: Headers,
         exchange: Exchange,
     ) -> Incoming:
-        """Return a reply in which the model's calls of `recall` are answered."""
+        """Return a reply in which the model's calls of our tools are answered."""
         body = exchange.notes.get("body")
-        if not self.settings.recall or body is None:
+        if not self.settings.answers or body is None:
             return answer
         # An upstream takes a second request with the same key for the first one again.
         further = [one for one in headers if one[0] != b"idempotency-key"]
@@ -370,15 +371,18 @@ class Gateway:
             head = to_upstream(further, place, len(data))
             return await self.upstreams.send(client.method, place, target, head, [data])
 
+        finder: Finder | None = exchange.notes.get("finder")
         recalling = Recalling(
             wire=exchange.wire.name,
             sent=body,
             send=send,
-            answer=answer_from(exchange.notes["memory"]),
+            answer=_answer_of(exchange),
             keep=partial(self._results.keep, exchange.tenant),
             most=min(self.settings.most_read, _MOST_OF_A_REPLY),
             facts=exchange.facts,
             room=exchange.notes.get("room"),
+            ours=exchange.notes["ours"],
+            declare=finder.declared if finder is not None else None,
         )
         try:
             return await recalling.reply(answer)
@@ -435,12 +439,15 @@ class Gateway:
                 return
             with self._stream():
                 await client.begin(status, headers)
+                whole = False
                 async for part in answer.parts():
                     if kept is not None:
                         kept.add(part)
-                    await client.write(part)
+                    whole = isinstance(answer, Answer) and answer.read
+                    await client.write(part, last=whole)
                     self._backlog.busy_at = perf_counter()
-                await client.end()
+                if not whole:
+                    await client.write(b"", last=True)
         except BrokenOff as error:
             # The end of the reply is missing, and the client has to see that: the server closes the
             # connection of a reply that has no end.
@@ -594,24 +601,37 @@ class _Client:
         """Answer with an error of the gateway."""
         headers, body = refusal(self.family, status, said)
         await self.begin(status, headers)
-        await self.write(body)
-        await self.end()
+        await self.write(body, last=True)
 
     async def begin(self, status: int, headers: Headers) -> None:
         self.started = True
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def write(self, part: bytes) -> None:
-        await self.send({"type": "http.response.body", "body": part, "more_body": True})
-
-    async def end(self) -> None:
-        self.done()  # the end of a reply looks like the client's leaving
-        await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+    async def write(self, part: bytes, *, last: bool) -> None:
+        if last:
+            self.done()  # the end of a reply looks like the client's leaving
+        message = {"type": "http.response.body", "body": part, "more_body": not last}
+        await self.send(message)
 
     def done(self) -> None:
         """Watch the client no longer, and let its body go unless it is still read."""
         if self.body is not None:
             self.body.done()
+
+
+def _answer_of(exchange: Exchange) -> Callable[[dict[str, Any]], str]:
+    """Return a function that answers a call of any tool of ours."""
+    memory = exchange.notes.get("memory")
+    finder: Finder | None = exchange.notes.get("finder")
+    recalled = answer_from(memory) if memory is not None else None
+
+    def answer(call: dict[str, Any]) -> str:
+        if finder is not None and called_name(call) == FIND_TOOL:
+            return finder.answer(call)
+        assert recalled is not None
+        return recalled(call)
+
+    return answer
 
 
 def _debugging() -> bool:

@@ -1,7 +1,7 @@
 """Work that is done after replies, when no request needs the interpreter.
 
-One thread does it. A thread that computes takes the interpreter from the loop for half a
-millisecond each time the loop wakes up, so it begins when nothing has passed through for a moment.
+One thread does it. A thread that computes takes the interpreter from the loop for a moment each
+time the loop wakes up, so it begins when nothing has passed through for two milliseconds.
 Where that does not come, it has a fixed share of the time, and what does not fit into the queue is
 refused.
 """

@@ -15,7 +15,7 @@ from ctxmem.gateway.telemetry.spans import RequestSpan
 from ctxmem.gateway.wire import Asked, Reply, Unreadable, Wire
 
 _MOST_INFLATED = 128 << 20
-_MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError, zlib.error)
+_MALFORMED = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 """What reading raises of a body with values of other kinds than its format has."""
 
 
@@ -55,10 +55,16 @@ class Exchange:
     span: RequestSpan = field(default_factory=RequestSpan)
 
     def read(self) -> Asked:
-        """Return what the request asks; `Unreadable` or ValueError if it cannot be read."""
+        """Return what the request asks.
+
+        Raises:
+            Unreadable: it is not of its format, no JSON, or of a coding that is not known.
+        """
         if self.asked is None:
-            body = decoded(self.coding, self.original)
-            self.asked = self.wire.read(json.loads(body))
+            try:
+                self.asked = self.wire.read(json.loads(decoded(self.coding, self.original)))
+            except _MALFORMED as error:
+                raise Unreadable(type(error).__name__) from error
         return self.asked
 
 
@@ -88,7 +94,11 @@ def reply_of(wire: Wire, content_type: str, coding: str, parts: Sequence[bytes])
 
 
 def decoded(coding: str, parts: Sequence[bytes]) -> bytes:
-    """Return a body without its content coding; what is missing at its end is left out."""
+    """Return a body without its content coding; what is missing at its end is left out.
+
+    Raises:
+        ValueError: it is not of the coding, or that is not known.
+    """
     body = parts[0] if len(parts) == 1 else b"".join(parts)
     coding = coding.strip().lower()
     if coding in ("", "identity"):
@@ -97,8 +107,11 @@ def decoded(coding: str, parts: Sequence[bytes]) -> bytes:
         raise ValueError(f"content coding {coding!r} is not known")
     try:
         return _inflated(zlib.MAX_WBITS | 32, body)
-    except zlib.error:
-        return _inflated(-zlib.MAX_WBITS, body)
+    except zlib.error:  # deflate without the frame that it should have
+        try:
+            return _inflated(-zlib.MAX_WBITS, body)
+        except zlib.error:
+            raise ValueError(f"the body is not of the coding {coding!r}") from None
 
 
 def _inflated(bits: int, body: bytes) -> bytes:

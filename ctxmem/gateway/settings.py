@@ -33,6 +33,8 @@ class Settings:
         store: where conversations are kept: a path, or ":memory:".
         token: what a client outside this machine has to show; needed where `host` is no loopback.
         recall: offer the model a tool that reads what left the window, and answer its calls.
+        tools: tokens that a client's tools may have: of more, those that a conversation needs are
+            sent, and the model finds the others by a tool whose calls are answered; None: all.
         counter: as in `count_tokens`; None: by the model.
         proxy: a proxy on the way to the upstreams: its address, "env" for the one that the
             environment names, "" for none.
@@ -52,6 +54,7 @@ class Settings:
     store: str = field(default_factory=default_store)
     token: str | None = None
     recall: bool = False
+    tools: int | None = None
     counter: str | None = None
     proxy: str = ""
     most_read: int = 32 << 20
@@ -84,6 +87,10 @@ class Settings:
             raise InputError(f"log is {self.log!r}; expected 'text' or 'json'")
         if self.recall and self.mode != "manage":
             raise InputError(f"recall works in the mode 'manage', and the mode is {self.mode!r}")
+        if self.tools is not None and self.tools < 1:
+            raise InputError(f"tools is {self.tools}; expected a number of tokens")
+        if self.tools is not None and self.mode != "manage":
+            raise InputError(f"tools works in the mode 'manage', and the mode is {self.mode!r}")
         if self.most_body < 1:
             raise InputError("the longest body has to have a byte at least")
         if self.counter is not None:
@@ -92,6 +99,11 @@ class Settings:
             raise InputError(f"workers is {self.workers}; expected 1 or more")
         if self.workers > 1 and self.store == ":memory:":
             raise InputError("several workers cannot share ':memory:'; give --store a file")
+
+    @property
+    def answers(self) -> bool:
+        """Whether the model may be offered tools whose calls are answered here."""
+        return self.recall or self.tools is not None
 
     def upstream(self, family: str) -> str:
         """Return the address that requests of a family of wire formats go to, "" if there is none.

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 
+from ctxmem.memory.blocks import PartialText
+
 Count = Callable[[str], int]
 
 _MENTION = " They mention:"
+_MOST_RUNS = 6
+"""Of pages in more runs an index names the first and the last only."""
 INDEX_SHARE = 0.3
 """An index line may have this share of the tokens it stands for, ..."""
 INDEX_LEAST = 24
@@ -68,10 +72,29 @@ def superseded(pages: Sequence[int], tokens: int, newer: Sequence[int]) -> str:
     )
 
 
+def page_runs(pages: Sequence[int]) -> str:
+    """Return the ids of pages, in order, as runs; of many runs the first and the last id.
+
+    Indexes of other pages may be of the time between, so only runs without a gap name them.
+
+    >>> page_runs([3, 4, 5, 9]), page_runs([1, 3, 5, 7, 9, 11, 13])
+    ('p3-p5, p9', 'some of p1-p13')
+    """
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1].append(page)
+        else:
+            runs.append([page])
+    if len(runs) > _MOST_RUNS:
+        return f"some of {page_range([pages[0], pages[-1]])}"
+    return ", ".join(map(page_range, runs))
+
+
 def index_heading(pages: Sequence[int], messages: int, tokens: int) -> str:
     """Return the first line of an index."""
     return (
-        f"[memory] {messages} earlier message{'' if messages == 1 else 's'} ({page_range(pages)}, "
+        f"[memory] {messages} earlier message{'' if messages == 1 else 's'} ({page_runs(pages)}, "
         f"{tokens:,} tokens) are stored; recall reads a page.{_MENTION}"
     )
 
@@ -94,34 +117,29 @@ def index_line(pages: Sequence[int], ids: Sequence[str]) -> str:
     return f"{page_range(pages)}: {' '.join(ids)}"
 
 
-def excerpt(text: str, pages: Sequence[int], tokens: int, room: int, count: Count) -> str | None:
+def excerpt(
+    text: str, pages: Sequence[int], tokens: int, room: int, count: Count, *, kind: str = ""
+) -> str | None:
     """Return the beginning and the end of a text in `room` tokens, None if that is not enough.
 
-    Two thirds are its beginning; lines are kept whole where they are short.
+    Two thirds are its beginning. Sentences, lines, rows, members of JSON and statements are whole,
+    with what is needed to read them; see `PartialText`, also for `kind`.
     """
     head = f"[{page_range(pages)}: {tokens:,} tokens, shown in part; recall reads it]\n"
-    gap = "\n[...]\n"
-
-    def made(characters: int) -> str:
-        first = _to_line_end(text[: characters * 2 // 3])
-        last = text[len(text) - characters // 3 :] if characters >= 3 else ""
-        return head + first + gap + last
-
-    if count(made(0)) > room:
+    least = count(head)
+    if least >= room:
         return None
-    low, high = 0, len(text)
+    high = min(len(text), 8 * (room - least))
+    partial = PartialText(text, min(high, 4 * (room - least)), kind=kind)
+    made, low = None, 0
     while high - low > 8:
         middle = (low + high + 1) // 2
-        if count(made(middle)) <= room:
-            low = middle
+        body = partial.part(middle)
+        if body and count(head + body) <= room:
+            low, made = middle, head + body
         else:
             high = middle
-    return made(low)
-
-
-def _to_line_end(text: str) -> str:
-    end = text.rfind("\n", len(text) * 3 // 4)
-    return text[:end] if end > 0 else text
+    return made
 
 
 def again(page: str, role: str, text: str) -> str:

@@ -367,7 +367,7 @@ class EditPlanner:
                 for i in gone
                 if entries[i].item >= 0 and named[i]
             ]
-            pages = [items[0].pages[0], items[-1].pages[-1]]
+            pages = [page for item in items for page in item.pages]
             tokens = sum(item.tokens for item in items)
             heading = editing.index_heading(pages, len(items), tokens)
             note = state.entry({"note": editing.index(heading, lines)})
@@ -453,7 +453,7 @@ def _edit_event(items: Sequence[Item], cut: Cut, freed: int, prices: Prices) -> 
     tokens = sum(item.tokens for item in items)
     after = prices.break_even(suffix=cut.rewritten, removed=max(1, cut.removed - cut.noted))
     detail = (
-        f"{len(items)} messages ({editing.page_range(pages)}, {tokens:,} tokens) left for the "
+        f"{len(items)} messages ({editing.page_runs(pages)}, {tokens:,} tokens) left for the "
         f"store and are in an index; the {cut.rewritten:,} tokens after them are written again"
     )
     if after != float("inf"):

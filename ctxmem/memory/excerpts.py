@@ -9,6 +9,7 @@ from ctxmem.chat.counting import Meter
 from ctxmem.memory import editing
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.memory.items import Item
+from ctxmem.memory.json_parts import is_json
 from ctxmem.memory.outlines import kind_of, lines_room, outline_lines
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.resident import Resident, shortened
@@ -161,7 +162,10 @@ class ExcerptPlanner:
             share = spare * size // max(1, sum(sizes))
             part = None
             if share < size:
-                part = editing.excerpt(text, item.pages, item.tokens, share, self.meter.count)
+                part = editing.excerpt(
+                    *(text, item.pages, item.tokens, share, self.meter.count),
+                    kind=_kind(text, item),
+                )
                 if part is None:
                     part = editing.outline(item.pages, item.tokens, ())
             made.append(part)
@@ -184,3 +188,10 @@ class ExcerptPlanner:
         plan.entries = entries[plan.keep : at]
         plan.notes += [entry for entry in entries[at:] if entry.again >= 0]
         plan.committed = index
+
+
+def _kind(text: str, item: Item) -> str:
+    """Return how the text of an item is shown in part: as a table that was made, or as code."""
+    if item.sent_key and not is_json(text):
+        return "table"
+    return "code" if "```" not in text and kind_of(text) == "code" else ""

@@ -19,7 +19,10 @@ _RUN = re.compile(
     r"(?:(?<=\\)[nrt](?=[A-Z0-9]))?(\w[\w./:@-]{2,78}\w)"
 )
 _PAGES = re.compile(r"p\d+(-p\d+)?")  # how an index or an excerpt names our own pages
-_NUMBER = re.compile(r"\d{1,5}|\d+\.\d+")  # longer ones are order numbers and the like
+# Longer numbers are order numbers and the like. Nobody refers to anything by a time of day.
+_NUMBER = re.compile(r"\d{1,5}|\d+\.\d+|[T ]?\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[ap]m|Z)?")
+_KEY = re.compile(r"\\?\"([^\W\d]+)\\?\"\s*:")
+"""A key of JSON without a digit: the name of a field, which every row has."""
 _TELLING = re.compile(r"[0-9_/.@]|[a-z][A-Z]")
 
 
@@ -31,15 +34,21 @@ def identifiers(text: str) -> tuple[str, ...]:
 
     >>> identifiers("See src/app.py: getUser(7) returns user_id, not 12, of flight HAT017.")
     ('src/app.py', 'getUser', 'user_id', 'HAT017')
+    >>> identifiers('{"flight_no": "HAT017", "departs": "09:45:10"}')
+    ('HAT017',)
     """
     return _named.get(text, None, lambda: _identifiers(text))
 
 
 def _identifiers(text: str) -> tuple[str, ...]:
+    keys = set(_KEY.findall(text)) if '":' in text or '" :' in text else ()
     return tuple(
         run
         for run in dict.fromkeys(_RUN.findall(text))
-        if _TELLING.search(run) and not _NUMBER.fullmatch(run) and not _PAGES.fullmatch(run)
+        if run not in keys
+        and _TELLING.search(run)
+        and not _NUMBER.fullmatch(run)
+        and not _PAGES.fullmatch(run)
     )
 
 
@@ -59,6 +68,7 @@ class Reuse:
         self._needs = [_LOOKS * share for share in _PRIOR]
         self._pages = deque([0], maxlen=_AGES[-1] + 1)  # pages there were after the last calls
         self._calls = 0
+        self._expected: dict[tuple[int, float], float] = {}  # asked for since the last call
 
     @property
     def calls(self) -> int:
@@ -80,9 +90,11 @@ class Reuse:
         self._pages.clear()
         self._pages.extend(state["pages"])
         self._calls = state["calls"]
+        self._expected.clear()
 
     def call(self, pages: int, needed: Iterable[int]) -> None:
         """Learn from a call: how many pages there are by now, and the ages of those it needed."""
+        self._expected.clear()
         self._pages.append(pages)
         self._calls += 1
         older = pages
@@ -96,6 +108,12 @@ class Reuse:
 
     def expected(self, age: int, calls: float) -> float:
         """Return how often a page of an age is needed in the calls to come."""
+        asked = (age, calls)
+        if asked not in self._expected:
+            self._expected[asked] = self._computed(age, calls)
+        return self._expected[asked]
+
+    def _computed(self, age: int, calls: float) -> float:
         total, start, left = 0.0, float(max(1, age)), calls
         for edge, needs, looks in zip((*_AGES, _EVER), self._needs, self._looks, strict=True):
             here = min(left, edge + 1 - start)

@@ -55,8 +55,10 @@ class Item:
 
     @property
     def role(self) -> str:
-        """Who said it; "chunk" for a passage."""
-        return "chunk" if self.chunk else self.turn.role
+        """Who said it; "chunk" for a passage, "tool" for results in a user's message."""
+        if self.chunk:
+            return "chunk"
+        return "tool" if self.turn.answers_only else self.turn.role
 
     @property
     def ids(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ documents and chunks never bind.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ from typing import Any
 
 from ctxmem import _native
 from ctxmem.errors import InputError
+from ctxmem.memory.options import OPTION, accepted
 from ctxmem.memory.statements import RETRACTS, UPDATES, Found, scan
 from ctxmem.memory.subjects import (
     SINGLE,
@@ -61,7 +61,6 @@ _SHORT = {"dead_end": "tried", "commitment": "promise"}
 """Kinds that the block calls by a shorter or plainer name."""
 _FREQUENT = 48
 """A stem that so many entries hold finds no entry to compare with."""
-_OPTION = re.compile(r"\b(?:option|plan|variant|number|alternative)\s+(\w+)", re.IGNORECASE)
 _ACCEPTED = frozenset({"proposal", "commitment", "decision", "deadline", "limit"})
 """Kinds of an assistant's statements that bind when the user accepts them."""
 STANDING = frozenset({"rule", "instruction", "preference", "limit", "permission"})
@@ -185,7 +184,7 @@ class Ledger:
                     (message, page, text, found)
                     for found in scan(text, replies=True)
                     if found.kind in _ACCEPTED
-                    and (found.end > asked or _OPTION.search(text[found.start : found.end]))
+                    and (found.end > asked or OPTION.search(text[found.start : found.end]))
                 ]
             return []
         if role not in {"system", "developer", "user"}:
@@ -215,19 +214,14 @@ class Ledger:
         proposed, self._proposed = self._proposed, []
         opening = [f for f in scan(text[:400], replies=True) if f.kind in _REPLIES]
         accepts = next((f for f in opening if f.kind != "proposal"), None)
-        if accepts is None or accepts.kind == "refusal":
+        if accepts is not None and accepts.kind == "refusal":
             return []
-        chosen = _OPTION.search(text[:400])
+        message, page, whole, _ = proposed[0]  # all are of one answer
+        found = [one for _, _, _, one in proposed]
         made = []
-        for message, page, whole, found in proposed:
-            said = whole[found.start : found.end]
-            option = _OPTION.search(said)
-            if chosen and option and option.group(1).lower() != chosen.group(1).lower():
-                continue
-            if chosen and not option:
-                continue
-            kind = "decision" if found.kind == "proposal" else found.kind
-            bound = found._replace(kind=kind, strength=min(found.strength, 6))
+        for one in accepted(whole, found, text, agrees=accepts is not None):
+            kind = "decision" if one.kind == "proposal" else one.kind
+            bound = one._replace(kind=kind, strength=min(one.strength, 6))
             made.append(self._add(bound, message, page, whole, "assistant"))
         return made
 

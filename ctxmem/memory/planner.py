@@ -432,7 +432,7 @@ class WindowPlanner:
                 continue
             if not everything and not item.pinned:
                 continue
-            text = editing.again(editing.page_range(item.pages), item.turn.role, item.text)
+            text = editing.again(editing.page_range(item.pages), item.role, item.text)
             note = state.entry({"note": text, "again": index})
             if not everything:
                 # Nothing may come between a call and its results: for this call it is the last.

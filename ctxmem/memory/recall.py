@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
+from ctxmem.memory.blocks import shown_text, whole_blocks
 from ctxmem.memory.questions import FAINT, Ask, period, read_question
 from ctxmem.memory.vectors import Near
 
@@ -38,8 +39,8 @@ def ranked(texts: list[str], query: str, k: int) -> list[tuple[int, float]]:
     return [(int(i), float(found[i])) for i in order if found[i] > 0]
 
 
-LEFT_OUT = "[...]"
-"""Marks where text of a message is left out."""
+BROAD = ("order", "summary")
+"""Kinds of questions that want many messages."""
 WHOLE = 140
 """A message of up to so many tokens is shown whole."""
 EXCERPT = 110
@@ -58,6 +59,7 @@ _END_GAIN, _END_WIDTH = 0.3, 0.05  # where one end is wanted: its gain, and its 
 _TOPIC_MESSAGES, _TOPIC_WORDS, _TOPIC_WEIGHT = 8, 20, 0.5  # relevance feedback
 _TOPIC_TEXT = 8_000  # so many code points of a message are read for it
 _WORD = re.compile(r"[^\W\d_]\w+")
+_WITH_NEEDS = 2.0  # of the room of an excerpt: what its passages take with all that they need
 _FAR_OVER = 1.6  # of the room: what is estimated to take more is not counted
 
 
@@ -285,8 +287,8 @@ def select(
         least: messages with less than this share of the best score are left out, except where a
             question wants many.
     """
-    broad = found.ask.kind in ("order", "summary")
-    whole, most = (_BROAD_WHOLE, _BROAD_EXCERPT) if broad else (WHOLE, EXCERPT)
+    broad = found.ask.kind in BROAD
+    whole, most = sizes_for(found.ask)
     filling = _Filling(room, text_of, count, about)
     for number, spans in (kept or {}).items():
         filling.offer(number, tuple(spans))
@@ -307,6 +309,11 @@ def select(
     return filling.excerpts()
 
 
+def sizes_for(ask: Ask) -> tuple[int, int]:
+    """Return the tokens up to which a message is shown whole, and those of a longer one."""
+    return (_BROAD_WHOLE, _BROAD_EXCERPT) if ask.kind in BROAD else (WHOLE, EXCERPT)
+
+
 def needed(
     found: Found, room: int, *, shown: Collection[int] = (), label: int = 0, least: float = 0.0
 ) -> int:
@@ -314,8 +321,8 @@ def needed(
 
     `label` is what an excerpt takes beside its text; the rest is as for `select`.
     """
-    broad = found.ask.kind in ("order", "summary")
-    whole, most = (_BROAD_WHOLE, _BROAD_EXCERPT) if broad else (WHOLE, EXCERPT)
+    broad = found.ask.kind in BROAD
+    whole, most = sizes_for(found.ask)
     order = _ordered(found, whole, most, shown, 0.0 if broad else least)
     return min(room, int(sum(size + label for _, size in order)))
 
@@ -388,7 +395,11 @@ def excerpt(
             break
         chosen.append(passage)
         size += more
-    return tuple(sorted((start, end) for start, end, _ in chosen))
+    while True:
+        spans = whole_blocks(text, tuple(sorted((start, end) for start, end, _ in chosen)))
+        if len(chosen) == 1 or len(shown_text(text, spans)) <= _WITH_NEEDS * room:
+            return spans
+        chosen.pop()
 
 
 class _Filling:
@@ -438,20 +449,3 @@ def _joined(spans: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
         else:
             out.append((start, end))
     return tuple(out)
-
-
-def shown_text(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """Return the spans of a text, in order, with a mark wherever words between them are left out.
-
-    >>> shown_text("One. Two. Three.", [(5, 9)])
-    '[...]\\nTwo.\\n[...]'
-    """
-    out, last = [], 0
-    for start, end in spans:
-        if text[last:start].strip():
-            out.append(LEFT_OUT)
-        out.append(text[start:end].strip("\n"))
-        last = end
-    if text[last:].strip():
-        out.append(LEFT_OUT)
-    return "\n".join(out)

@@ -52,13 +52,20 @@ class Held(NamedTuple):
 
 
 class SessionSearch:
-    """The index of one session's words, and what is found by it."""
+    """The index of one session's words, and what is found by it.
 
-    def __init__(self, state: Resident, meter: Meter, embed: Embed | None = None) -> None:
+    `dated` says whether items have the time at which they were said, and not only that of their
+    arrival; without it no day is shown, and "yesterday" in a question is not read as one.
+    """
+
+    def __init__(
+        self, state: Resident, meter: Meter, embed: Embed | None = None, *, dated: bool = True
+    ) -> None:
         self.state, self.meter = state, meter
         self._index = _native.SessionIndex()
         self._new: list[Item] = []  # not yet in the index
         self.vectors = VectorIndex(embed, self._index, self._text) if embed else None
+        self.dated = dated
         self._asked: tuple[str, int, int] | None = None
         self._found: recall.Found | None = None
         self._counts: dict[str, int] = {}
@@ -122,7 +129,7 @@ class SessionSearch:
 
         def about(number: int) -> tuple[str, str]:
             item = self.state.items[number]
-            return _day(item), _label(item, number in held.superseded)
+            return self._day(item), _label(item, number in held.superseded)
 
         heads = [text for text in (binding, HEADING) if text]
         limit = room - self.meter.message(_said("\n".join(heads)), 0)
@@ -155,8 +162,8 @@ class SessionSearch:
         day = ""
         for one in chosen:
             item = self.state.items[one.message]
-            if _day(item) != day:
-                day = _day(item)
+            if self._day(item) != day:
+                day = self._day(item)
                 yield day
             yield _label(item, one.message in superseded, self._page(one)) + one.text
 
@@ -164,13 +171,18 @@ class SessionSearch:
         """Return what the index has for a question; asked again, without another search."""
         asked = (question, len(self.state.items), len(self.index))
         if self._found is None or self._asked != asked:
-            now = self.state.items[-1].at if len(self.state.items) else None
+            now = self.state.items[-1].at if self.dated and len(self.state.items) else None
             found = recall.find(self.index, question, now, text_of=self._text)
             if self.vectors is not None:
                 near = self.vectors.search(question, recall.CANDIDATES)
                 found = recall.fused(found, near, self._speaker)
             self._found, self._asked = found, asked
         return self._found
+
+    def _day(self, item: Item) -> str:
+        if not self.dated or not item.at:
+            return ""
+        return f"{datetime.fromtimestamp(item.at, timezone.utc):%Y-%m-%d}:"
 
     def _text(self, message: int) -> str:
         return self.state.items[message].text
@@ -217,13 +229,12 @@ def _said(text: str) -> dict[str, Any]:
     return {"role": "user", "content": text}
 
 
-def _day(item: Item) -> str:
-    return f"{datetime.fromtimestamp(item.at, timezone.utc):%Y-%m-%d}:" if item.at else ""
-
-
 def _label(item: Item, superseded: bool, page: int | None = None) -> str:
     name = editing.page_name(item.first_page if page is None else page)
-    return f"{name} {item.role}{' (changed since)' if superseded else ''}: "
+    who = item.role
+    if item.turn.results and who != "tool":
+        who += ", with results of tools"
+    return f"{name} {who}{' (changed since)' if superseded else ''}: "
 
 
 def _role(item: Item) -> str:

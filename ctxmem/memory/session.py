@@ -623,3 +623,11 @@ def held_window(memory: Memory, query: str | None = None) -> MemoryWindow:
     A message that stays from window to window is the same object.
     """
     return memory._held_window(query)
+
+
+def show_no_days(memory: Memory) -> None:
+    """Leave days out of a memory's windows: its messages have the time of their arrival only.
+
+    A prompt may say another day than that, and all that came at once would have the same.
+    """
+    memory._session.dated = memory._session.search.dated = False

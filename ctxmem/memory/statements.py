@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ctxmem import _native
+from ctxmem.memory.asides import asides_apart
+from ctxmem.memory.authorship import own_words
 from ctxmem.memory.long_texts import LongTexts
 from ctxmem.memory.subjects import adjusted, denies, meant_by_it, subject_of, without_newer
 from ctxmem.memory.traits import VALUED
@@ -37,8 +39,10 @@ def scan(text: str, *, replies: bool = False, trusted: bool = False) -> list[Fou
 def _statements(text: str, replies: bool, trusted: bool) -> list[Found]:
     kinds = _native.STATEMENT_KINDS
     found = []
+    read = text if replies or trusted else own_words(text)
+    read = read if replies else asides_apart(read)
     for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(
-        text, replies, trusted
+        read, replies, trusted
     ).tolist():
         subject, value, extra = "", text[v0:v1], 0
         if kinds[k] in VALUED:

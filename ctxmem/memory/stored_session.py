@@ -61,6 +61,7 @@ class StoredSession:
         self._embed = embed
         self.wanted: dict[int, None] = {}  # items to show again
         self.changed: Callable[[], None] = lambda: None  # called when windows are out of date
+        self.dated = True  # whether `at` of items is when they were said
         self._build()
 
     def _build(self) -> None:
@@ -70,7 +71,7 @@ class StoredSession:
         reuse = Reuse()
         self.visibility = VisibilityTracker(self.state, reuse)
         self.binding = Binding(self.state, self._meter, self._finder, active=self._binds)
-        self.search = SessionSearch(self.state, self._meter, self._embed)
+        self.search = SessionSearch(self.state, self._meter, self._embed, dated=self.dated)
         self.receipts = Receipts()
         self.planner = WindowPlanner(
             *(self.state, self._meter, self._prices),

@@ -3,6 +3,7 @@
 merge    joins overlapping chunks of one source into merged texts
 order    orders passages whose place in their source is not known
 headers  gives rows without a header the header of an earlier table
+known    keeps the outlines of texts that are cut again
 
 The outline itself is native: csrc/core/text/outline.hpp.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +21,12 @@ from numpy.typing import NDArray
 from ctxmem import _native
 from ctxmem.candidates import Candidates, SegmentTexts
 from ctxmem.outline.headers import lend_headers
+from ctxmem.outline.known import OUTLINES, KnownOutlines
 from ctxmem.outline.merge import GAP, disagreeing, found_places, white_space
 from ctxmem.outline.order import Member, counted_order
 from ctxmem.places import Place, place_of
 
-__all__ = ["count_units", "cut_segments"]
+__all__ = ["OUTLINES", "MergedTexts", "count_units", "cut_segments", "merge_texts"]
 
 LONGEST = 1600
 """Maximum size of a unit in bytes, about 400 tokens in any script."""
@@ -77,6 +80,8 @@ def cut_segments(
     room: int = LONGEST,
     labels: bool = False,
     blocks: bool = False,
+    merged: MergedTexts | None = None,
+    outlines: KnownOutlines | None = None,
 ) -> None:
     """Add the columns of merged texts (`merged_texts`) and of segments.
 
@@ -89,8 +94,19 @@ def cut_segments(
 
     No unit is longer than `room` bytes. With `labels`, units without a heading need the name of
     their source. With `blocks`, the units of a block of at most `room` characters need each other.
+
+    `merged` are the texts as `merge_texts` made them of a table with the same chunks and shortlist.
+    With `outlines`, texts that were cut before are not cut again.
     """
-    merged_texts = _MergedTexts(table)
+    merged = merged or merge_texts(table, enabled=enabled)
+    merged.cut(table, spans, room, labels, outlines)
+    if blocks:
+        _keep_blocks_whole(table, room)
+
+
+def merge_texts(table: Candidates, *, enabled: bool = True) -> MergedTexts:
+    """Return the texts that are cut: overlapping chunks of one source joined, others alone."""
+    merged_texts = MergedTexts(table)
     chunks = table.unique[table.shortlisted[table.unique]].tolist()
     places = {i: place_of(table.chunks[i]) for i in chunks} if enabled else {}
     if enabled and not table.conversation:
@@ -112,11 +128,9 @@ def cut_segments(
         merged_texts.add_source({i: at for i, at in in_order.items() if i not in wrong})
     for i in sorted(alone, key=table.id):
         merged_texts.add(table.chunks[i].text, {i: 0}, place_of(table.chunks[i]))
-    close = len(merged_texts.texts)
+    merged_texts.close = len(merged_texts.texts)
     merged_texts.add_alone(table.unique[~table.shortlisted[table.unique]].tolist())
-    merged_texts.cut(spans, close, room, labels)
-    if blocks:
-        _keep_blocks_whole(table, room)
+    return merged_texts
 
 
 def count_units(table: Candidates) -> int:
@@ -137,11 +151,15 @@ def _keep_blocks_whole(table: Candidates, room: int) -> None:
     table.segment_also[last] = block[last]
 
 
-class _MergedTexts:
-    """Collects the merged texts and cuts them into the columns of the table."""
+class MergedTexts:
+    """Collects the merged texts of a table, and cuts them into columns of it or of a copy.
+
+    Only the first `close` texts are cut.
+    """
 
     def __init__(self, table: Candidates) -> None:
         self.table = table
+        self.close = 0
         self.texts: list[str] = []
         self.holders: list[Mapping[int, int]] = []  # chunk -> its offset in the merged text
         self.firsts: list[int] = []  # the first of these chunks
@@ -184,22 +202,39 @@ class _MergedTexts:
         if first is not None:
             self.add(text, holders, first)
 
-    def cut(self, spans: bool, close: int, room: int, labels: bool) -> None:
-        """Write the columns; only the first `close` texts are cut."""
-        table = self.table
+    @cached_property
+    def documents(self) -> list[object]:
+        """The document of each merged text: its source, or the text itself if unknown."""
+        return [
+            source if source is not None else t if where is None else where.source
+            for t, (source, where) in enumerate(zip(self.sources, self.places, strict=True))
+        ]
+
+    def cut(
+        self,
+        table: Candidates,
+        spans: bool,
+        room: int,
+        labels: bool,
+        outlines: KnownOutlines | None = None,
+    ) -> None:
+        """Write the columns of a table, which has the chunks that the texts were made of."""
         n = len(table)
-        documents = self._documents()
+        documents = self.documents
         number = {document: k for k, document in enumerate(dict.fromkeys(documents))}
         table.merged_texts = self.texts
         table.document = np.array([number[document] for document in documents], dtype=np.int32)
         table.merged_chunk = self.firsts
-        table.merged_place = self._merged_text_places(documents)
+        table.merged_place = self.merged_text_places
         named = np.array([labels and source is not None for source in self.sources], dtype=np.uint8)
         format_by_source = {source: format_of(source) for source in set(self.sources)}
         formats = np.array([format_by_source[source] for source in self.sources], dtype=np.uint8)
         table.merged_records = formats == RECORDS
         table.corpus = _native.Corpus(self.texts)
-        outline = _native.outline(table.corpus, formats, named, room, close)
+        if outlines is not None and self.close == len(self.texts) > 0:
+            outline = outlines.outline(self.texts, formats, named, room)
+        else:
+            outline = _native.outline(table.corpus, formats, named, room, self.close)
         start, end, kind, flags, need, also, block, first = outline
         if not spans:
             # Whole chunks are shown unchanged: no missing fence is added.
@@ -244,15 +279,16 @@ class _MergedTexts:
         table.first_segment = np.array(first_segment, dtype=np.int32)[table.repeat_of]
         table.last_segment = np.array(last_segment, dtype=np.int32)[table.repeat_of]
 
-    def _merged_text_places(self, documents: Sequence[object]) -> NDArray[np.int64]:
-        """Return the offset of each merged text in its source.
+    @cached_property
+    def merged_text_places(self) -> NDArray[np.int64]:
+        """The offset of each merged text in its source.
 
         Texts without a span come last, in the order of the numbers in their ids.
         """
         places = [0] * len(self.texts)
         unplaced: dict[object, list[int]] = defaultdict(list)
         ends: dict[object, int] = defaultdict(int)
-        for t, (where, document) in enumerate(zip(self.places, documents, strict=True)):
+        for t, (where, document) in enumerate(zip(self.places, self.documents, strict=True)):
             if where is None and self.sources[t] is None:
                 continue  # a document of its own
             if where is not None and not where.source.startswith("\0"):
@@ -275,13 +311,6 @@ class _MergedTexts:
         return [
             Member(self.table.id(i), offset, len(self.table.chunks[i].text))
             for i, offset in self.holders[t].items()
-        ]
-
-    def _documents(self) -> list[object]:
-        """Return the document of each merged text: its source, or the text itself if unknown."""
-        return [
-            source if source is not None else t if where is None else where.source
-            for t, (source, where) in enumerate(zip(self.sources, self.places, strict=True))
         ]
 
     def _at_chunk_ends(

@@ -9,6 +9,7 @@ import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 _COUNTED = re.compile(r"(.*?)(\d{1,15})(\D*)", re.DOTALL)
@@ -17,6 +18,7 @@ Series = tuple[str, str]
 """What the ids of one splitter have before and after their number."""
 
 
+@lru_cache(maxsize=1 << 13)
 def numbered(name: str) -> tuple[Series, int] | None:
     """Return the series of an id and its number, the last one in it; None without a number."""
     match = _COUNTED.fullmatch(name)

@@ -1,6 +1,9 @@
 """Corpora that do not fit into memory: one document of each near-duplicate group is kept.
 
 local      the engine for one machine, in stages: read, link, route, join, write
+daft_engine  the same stages as plans of Daft, for one machine or a Ray cluster
+tasks      what one machine of a cluster does
+portions   what is done with one portion of a corpus
 sources    folders of texts, JSON lines and Parquet, read in portions
 columnar   Parquet
 sketches   signatures and bands, and what they find
@@ -31,6 +34,7 @@ from ctxmem.dedup.arguments import (
 )
 from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, warn_caller
 from ctxmem.scale.account import Capped, Report, in_words, restored
+from ctxmem.scale.daft_engine import DaftRun, daft, on_cluster
 from ctxmem.scale.joining import Rule
 from ctxmem.scale.local import Progress, Run
 from ctxmem.scale.sources import Corpus, list_files
@@ -84,7 +88,10 @@ def deduplicate(
         source: A folder, a file, or a list of them. Files are JSON lines (.jsonl, .ndjson, .json,
             also .gz), Parquet, or texts, each of which is a document. Hidden files are not read.
         out: A new or empty folder, or that of an earlier run.
-        engine: "local" for this machine; "auto" is the same. "daft" is reserved for clusters.
+        engine: "local" for this machine; "daft" for a plan of Daft, which runs on a Ray cluster if
+            Daft is configured so (`DAFT_RUNNER=ray`), and on this machine otherwise. "auto" is
+            "daft" if Daft is configured to run on Ray, and "local" otherwise. The groups are the
+            same.
         threshold: Minimum Jaccard similarity of a member to its representative.
         id: The field of a record's id, a string or a whole number. A record without one is named by
             its file and line.
@@ -98,15 +105,15 @@ def deduplicate(
             documents with the same words as its representative, and the report names it.
         careful: Whether documents that differ by `differences`, as in a number or a negation, are
             never in one group. Takes longer.
-        threads: How many threads may work; by default all that the machine has. The result is the
-            same.
+        threads: How many threads may work; by default all that the machine has. On Daft, those of
+            each piece of work; by default 1. The result is the same.
         progress: Called with the stage, how much of it is done, and of how much.
 
     Raises:
         InputError: If an option is out of range, the source has no files, a file changes during the
             run, or `out` has files of others.
         InputTypeError: If an option is of the wrong type.
-        MissingExtraError: If Parquet is read without pyarrow.
+        MissingExtraError: If Parquet is read without pyarrow, or Daft is not installed.
 
     >>> import json, pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -118,22 +125,25 @@ def deduplicate(
     (3, 2, 1)
     """
     begun = time.perf_counter()
-    if check_choice("engine", engine, ("auto", "local", "daft")) == "daft":
-        raise InputError("engine is 'daft', which is not there yet; expected 'auto' or 'local'")
+    chosen = check_choice("engine", engine, ("auto", "local", "daft"))
+    kind = DaftRun if chosen == "daft" or (chosen == "auto" and on_cluster()) else Run
     rule = Rule(
         check_threshold(threshold),
         check_ngram(ngram),
         "char" if check_choice("unit", unit, ("word", "char")) == "char" else "word",
         "first" if check_choice("prefer", prefer, ("longest", "first")) == "first" else "longest",
-        check_threads(threads if threads is not None else min(64, os.cpu_count() or 1)),
+        check_threads(threads if threads is not None else _all_threads(kind)),
         bool(careful),
     )
     _check_limits(memory, max_loss)
+    if kind is DaftRun:
+        daft()  # an error before anything is read
     files, listed = list_files(source)
     folder = Path(out)
     _check_apart(files, folder)
     identity = {
         "version": __version__,
+        "engine": kind.engine,
         "options": {
             "threshold": rule.threshold,
             "ngram": rule.ngram,
@@ -151,7 +161,7 @@ def deduplicate(
     workspace.load(identity)  # refuses a folder of others before anything is written to it
     portion = max(_LEAST_PORTION, min(_MOST_PORTION, memory // 64))
     corpus = Corpus(files, id=id, text=text, portion=portion)
-    run = Run(workspace, files, corpus, rule, memory, max_loss, progress or _silent)
+    run = kind(workspace, files, corpus, rule, memory, max_loss, progress or _silent)
     with workspace.locked():
         resumed, restarted = _resume(workspace, identity)
         finished = "report" in workspace.state
@@ -187,6 +197,11 @@ def _resume(workspace: Workspace, identity: dict[str, Any]) -> tuple[bool, str]:
         )
     workspace.begin(identity)
     return False, why or ""
+
+
+def _all_threads(kind: type[Run]) -> int:
+    """Return the threads of one piece of work; Daft does many pieces at once."""
+    return 1 if kind is DaftRun else min(64, os.cpu_count() or 1)
 
 
 def _check_limits(memory: int, max_loss: float) -> None:

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,17 @@ def join(texts: list[str], numbers: NDArray[np.int64], rule: Rule) -> Joined:
     return Joined(found, notes)
 
 
+class Texts(Protocol):
+    """The texts of one batch, by their places in it; `sizes` are bytes."""
+
+    numbers: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    def texts(self, chosen: NDArray[np.int64]) -> list[str]:
+        """Return texts by their places."""
+        ...
+
+
 # Texts on disk, by batch
 
 
@@ -137,7 +148,7 @@ def route_bytes(texts: Sequence[str], of: NDArray[np.int32], batches: int) -> tu
 # Clusters that do not fit
 
 
-def join_large(routed: Routed, lengths: NDArray[Any], rule: Rule, memory: int) -> Joined:
+def join_large(routed: Texts, lengths: NDArray[Any], rule: Rule, memory: int) -> Joined:
     """Join a cluster that does not fit into memory; `lengths` are characters of its texts."""
     order = np.arange(len(lengths))
     if rule.prefer == "longest":
@@ -207,7 +218,7 @@ def _parts(
         begin = end
 
 
-def _in_order(routed: Routed, part: NDArray[np.int64]) -> list[str]:
+def _in_order(routed: Texts, part: NDArray[np.int64]) -> list[str]:
     """Return the texts of a part in its order, read in the order of the files."""
     ascending = np.argsort(part, kind="stable")
     texts = routed.texts(part[ascending])

@@ -18,12 +18,11 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem.errors import InputError
 from ctxmem.scale import linking, results
 from ctxmem.scale.account import TIMED, Report
 from ctxmem.scale.joining import (
@@ -34,17 +33,10 @@ from ctxmem.scale.joining import (
     Rule,
     join,
     join_large,
-    route_bytes,
 )
-from ctxmem.scale.sketches import SKETCH, Plan, least_estimate, plan_for, sketch
-from ctxmem.scale.sources import (
-    Corpus,
-    Portion,
-    Problems,
-    Segment,
-    SourceFile,
-    place_behind,
-)
+from ctxmem.scale.portions import KINDS, placed, read_portion, route_portion, written_parts
+from ctxmem.scale.sketches import SKETCH, Plan, least_estimate, plan_for
+from ctxmem.scale.sources import Corpus, Portion, Problems, SourceFile, place_behind
 from ctxmem.scale.workspace import Workspace, canonical, replace_file
 
 Progress = Callable[[str, int, int], None]
@@ -58,7 +50,7 @@ _LARGEST, _LOSSES = 20, 100  # rows of the account
 
 @dataclass(slots=True)
 class Run:
-    """A run of the local engine; each method is a stage."""
+    """A run; each method is a stage. Another engine has its own way for the larger ones."""
 
     workspace: Workspace
     files: list[SourceFile]
@@ -67,6 +59,7 @@ class Run:
     memory: int
     max_loss: float
     progress: Progress
+    engine: ClassVar[str] = "local"
 
     @property
     def state(self) -> dict[str, Any]:
@@ -115,49 +108,23 @@ class Run:
         self.workspace.save()
 
     def _read_portion(self, portion: Portion, number: int) -> dict[str, Any]:
-        runs = self.state["runs"]
-        found = self.corpus.documents(portion)
-        texts = found.texts
-        sketches = sketch(
-            texts,
-            self.plan,
-            ngram=self.rule.ngram,
-            unit=self.rule.unit,
-            threads=self.rule.threads,
-        )
-        at = sum(run["documents"] for run in runs)
-        records = sum(run["records"] for run in runs)
-        id_bytes = sum(run["id_bytes"] for run in runs)
-        ends = id_bytes + np.cumsum(np.fromiter(map(len, found.ids), np.int64, len(texts)))
-        columns: list[tuple[str, int, NDArray[Any] | bytes]] = [
-            ("lengths.u32", 4 * at, np.fromiter(map(len, texts), np.uint32, len(texts))),
-            ("sizes.u32", 4 * at, np.fromiter(map(_size, texts), np.uint32, len(texts))),
-            ("files.u32", 4 * at, np.array(found.files, np.uint32)),
-            ("rows.i64", 8 * at, np.array(found.rows, np.int64)),
-            ("id_ends.i64", 8 * at, ends),
-            ("ids.json", id_bytes, b"".join(found.ids)),
-            ("kinds.u8", records, np.frombuffer(bytes(found.kinds), np.uint8)),
-            ("whole.u64", 8 * at, sketches.whole),
-            ("sketches.u8", SKETCH * at, sketches.places),
-        ]
+        read = read_portion(self.corpus, portion, self.rule)
+        columns = placed(read.columns, *self._before(number))
+        at, sketches = self._before(number)[0], read.sketches
+        columns.append(("sketches.u8", SKETCH * at, sketches.places))
         columns += [(_band(b), 8 * at, keys) for b, keys in enumerate(sketches.keys)]
-        detail: dict[str, Any] = {
-            "segments": portion.segments,
-            "digest": portion.digest(),
-            "kind": portion.kind,
-            "counts": found.problems.counts,
-            "places": found.problems.places,
-            "rejected": found.rejected,
-        }
-        detail |= self.workspace.write_columns(columns)
-        self.workspace.write(_run_file(number), canonical(detail).encode())
-        return {
-            "documents": len(texts),
-            "records": len(found.kinds),
-            "id_bytes": sum(map(len, found.ids)),
-            "size": portion.size,
-            "behind": place_behind(portion, portion.kind),
-        }
+        detail = read.detail | self.workspace.write_columns(columns)
+        self.workspace.write(run_file(number), canonical(detail).encode())
+        return {**read.counts, "behind": place_behind(portion, portion.kind)}
+
+    def _before(self, number: int) -> tuple[int, int, int]:
+        """Return documents, records and bytes of ids of the portions before one."""
+        runs = self.state["runs"][:number]
+        return (
+            sum(run["documents"] for run in runs),
+            sum(run["records"] for run in runs),
+            sum(run["id_bytes"] for run in runs),
+        )
 
     # link
 
@@ -175,6 +142,17 @@ class Run:
             state["clusters"] = "all"
             workspace.save()
             return
+        self.link_bands()
+        state["clusters"] = "linked"
+        workspace.save()
+
+    def parts(self) -> int:
+        """Return in how many parts a band is linked: keys, their copies and pairs take memory."""
+        return max(1, -(-80 * self.documents // (self.memory // 3)))
+
+    def link_bands(self) -> None:
+        """Link the texts of each band; a record of the links is written now and then."""
+        state, workspace, count = self.state, self.workspace, self.documents
         done = state.get("linked", -1)
         if done < 0:
             parent = np.arange(count, dtype=np.int64)
@@ -182,9 +160,7 @@ class Run:
             parent = np.frombuffer(workspace.read(f"parent-{done:02d}.i64"), np.int64).copy()
         copies = linking.link_copies(parent, workspace.column("whole.u64", np.uint64, count))
         linking.flatten(parent)
-        least = least_estimate(self.rule.threshold)
-        # Keys, their packed copies and pairs: about 80 bytes a text.
-        parts = max(1, -(-80 * count // (self.memory // 3)))
+        least, parts = least_estimate(self.rule.threshold), self.parts()
         saved = time.monotonic()
         for band in range(done + 1, self.plan.bands):
             self.progress("link", band, self.plan.bands)
@@ -195,8 +171,6 @@ class Run:
                 state["linked"] = band
                 workspace.leave(lambda name, band=band: _old_parent(name, band))  # type: ignore[misc]
                 saved = time.monotonic()
-        state["clusters"] = "linked"
-        workspace.save()
 
     def _estimate(self, left: linking.Integers, right: linking.Integers) -> NDArray[np.float64]:
         found = []
@@ -228,52 +202,33 @@ class Run:
         of, large = self.batches()
         for number in range(done, len(runs)):
             self.progress("route", number, len(runs))
-            at, until = self._documents_of(number)
-            wanted = np.flatnonzero(of[at:until] >= 0)
-            texts: list[str] = []
-            if len(wanted):
-                portion, _ = self._portion(number)
-                texts = self.corpus.texts(portion, self._kinds(number), wanted)
-            content, (starts, order, edges) = route_bytes(texts, of[at:until][wanted], len(large))
+            at, until = self.documents_of(number)
+            content, (starts, order, edges) = route_portion(
+                self.corpus, self.detail(number), self.kinds(number), of[at:until], len(large)
+            )
             table = io.BytesIO()
-            for array in (starts, at + wanted[order], edges):
+            for array in (starts, at + order, edges):
                 np.save(table, array, allow_pickle=False)
             workspace.write(f"routed/{number:05d}.bin", content)
             workspace.write(f"routed/{number:05d}.npy", table.getvalue())
             state["routed"] = number + 1
             workspace.save()
 
-    def _documents_of(self, number: int) -> tuple[int, int]:
-        runs = self.state["runs"]
-        at = sum(run["documents"] for run in runs[:number])
-        return at, at + runs[number]["documents"]
+    def documents_of(self, number: int) -> tuple[int, int]:
+        """Return the first document of a portion and the first behind it."""
+        at = self._before(number)[0]
+        return at, at + self.state["runs"][number]["documents"]
 
-    def _kinds(self, number: int) -> NDArray[np.uint8]:
-        runs = self.state["runs"]
-        at = sum(run["records"] for run in runs[:number])
-        with open(self.workspace.folder / "kinds.u8", "rb") as file:
-            file.seek(at)
-            return np.fromfile(file, np.uint8, runs[number]["records"])
+    def kinds(self, number: int) -> NDArray[np.uint8]:
+        """Return what each record of a portion is."""
+        with open(self.workspace.folder / KINDS, "rb") as file:
+            file.seek(self._before(number)[1])
+            return np.fromfile(file, np.uint8, self.state["runs"][number]["records"])
 
-    def _portion(self, number: int) -> tuple[Portion, dict[str, Any]]:
-        """Return a portion again, and what was noted of it.
-
-        Raises:
-            InputError: If it is not what it was.
-        """
-        detail = json.loads(self.workspace.read(_run_file(number)))
-        try:
-            portion = self.corpus.again([Segment(*one) for one in detail["segments"]])
-            changed = portion.digest() != detail["digest"]
-        except OSError:
-            changed = True
-        if changed:
-            name = self.files[detail["segments"][0][0]].name
-            raise InputError(
-                f"{name} changed since the run began; expected a source that stays as it is; "
-                "call deduplicate again to start anew"
-            )
-        return portion, detail
+    def detail(self, number: int) -> dict[str, Any]:
+        """Return what was noted of a portion."""
+        detail: dict[str, Any] = json.loads(self.workspace.read(run_file(number)))
+        return detail
 
     # join
 
@@ -310,14 +265,9 @@ class Run:
         outcome = results.cap(rows, file_of, self.max_loss)
         keep = np.ones(count, np.bool_)
         keep[outcome.removed()] = False
-        runs = state["runs"]
         (workspace.out / "kept").mkdir(exist_ok=True)
-        for number in range(state.get("written", 0), len(runs)):
-            self.progress("write", number, len(runs))
-            self._write_portion(number, keep)
-            state["written"] = number + 1
-            workspace.save()
-        id_bytes = sum(run["id_bytes"] for run in runs)
+        self.write_portions(keep)
+        id_bytes = sum(run["id_bytes"] for run in state["runs"])
         names = results.Names(workspace, count, id_bytes, self.files)
         results.write_groups(workspace, outcome, names)
         report = self._report(outcome, listed, names)
@@ -330,24 +280,25 @@ class Run:
         replace_file(workspace.out / "account.json", text)
         state["report"] = report.to_dict()
 
-    def _write_portion(self, number: int, keep: NDArray[np.bool_]) -> None:
-        portion, detail = self._portion(number)
-        kinds = self._kinds(number)
-        at, until = self._documents_of(number)
-        kept = keep[at:until]
-        if kept.any():
-            suffix = "parquet" if portion.kind == "rows" else "jsonl"
-            data = results.kept_part(self.corpus, portion, kinds, kept)
-            self.workspace.write_result(f"kept/part-{number:05d}.{suffix}", data)
-        if detail["rejected"]:
-            suffix, data = results.rejected_part(portion, kinds, detail["rejected"])
-            self.workspace.write_result(f"rejected/part-{number:05d}.{suffix}", data)
+    def write_portions(self, keep: NDArray[np.bool_]) -> None:
+        """Write what is kept and what was rejected."""
+        state, count = self.state, len(self.state["runs"])
+        for number in range(state.get("written", 0), count):
+            self.progress("write", number, count)
+            at, until = self.documents_of(number)
+            parts = written_parts(
+                self.corpus, self.detail(number), self.kinds(number), keep[at:until], number
+            )
+            for name, data in parts:
+                self.workspace.write_result(name, data)
+            state["written"] = number + 1
+            self.workspace.save()
 
     def _report(self, outcome: results.Outcome, listed: Problems, names: results.Names) -> Report:
         problems, rejected = Problems(), 0
         problems.merge(listed.counts, listed.places)
         for number in range(len(self.state["runs"])):
-            detail = json.loads(self.workspace.read(_run_file(number)))
+            detail = self.detail(number)
             problems.merge(detail["counts"], detail["places"])
             rejected += len(detail["rejected"])
         self._count_ids(problems, names)
@@ -359,7 +310,7 @@ class Run:
         plan = self.plan
         return Report(
             out="",  # the manifest does not depend on it
-            engine="local",
+            engine=self.engine,
             documents=self.documents,
             kept=self.documents - removed,
             removed=removed,
@@ -394,13 +345,10 @@ def _old_parent(name: str, band: int) -> bool:
     return "/parent-" in name and not name.endswith(f"parent-{band:02d}.i64")
 
 
-def _run_file(number: int) -> str:
+def run_file(number: int) -> str:
+    """Return the name of what is noted of a portion."""
     return f"runs/{number:05d}.json"
 
 
 def _band(number: int) -> str:
     return f"band-{number:02d}.u64"
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

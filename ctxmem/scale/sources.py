@@ -12,7 +12,7 @@ import json
 import mimetypes
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
@@ -220,16 +220,60 @@ class Portion:
         return digest.hexdigest()
 
 
+class Sized(NamedTuple):
+    """A segment, what it adds to a portion, and its content if that was kept."""
+
+    segment: Segment
+    size: int  # bytes
+    records: int
+    content: Any = None
+
+
+def in_portions(
+    files: Iterable[tuple[Kind, Iterable[Sized]]], portion: int
+) -> Iterator[tuple[Kind, list[Sized]]]:
+    """Put the segments of files into portions of one kind and of about `portion` bytes."""
+    gathered: list[Sized] = []
+    size = records = 0
+    before: Kind = "lines"
+    for kind, segments in files:
+        if gathered and kind != before:
+            yield before, gathered
+            gathered, size, records = [], 0, 0
+        before = kind
+        for one in segments:
+            gathered.append(one)
+            size += one.size
+            records += one.records
+            if size >= portion or records >= _MANY or kind == "rows":
+                yield kind, gathered
+                gathered, size, records = [], 0, 0
+    if gathered:
+        yield before, gathered
+
+
 class Corpus:
     """The files of a corpus, read in portions."""
 
-    def __init__(self, files: Sequence[SourceFile], *, id: str, text: str, portion: int) -> None:
-        """Take files; `portion` is bytes."""
+    def __init__(
+        self,
+        files: Sequence[SourceFile] | Mapping[int, SourceFile],
+        *,
+        id: str,
+        text: str,
+        portion: int,
+    ) -> None:
+        """Take files, all of them or some by their numbers; `portion` is bytes."""
         self.files = files
         self._id, self._text = id, text
         self._portion = portion
         self._open: tuple[int, IO[bytes]] | None = None
         self._rows = columnar.Rows()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What else than files it was made with."""
+        return {"id": self._id, "text": self._text, "portion": self._portion}
 
     def close(self) -> None:
         """Close the file that is open."""
@@ -243,21 +287,21 @@ class Corpus:
     def portions(self, begin: tuple[int, int, int]) -> Iterator[Portion]:
         """Yield all that is behind a place: a file, a byte or row of it, the number of the line."""
         file, at, first = begin
-        gathered: list[tuple[Segment, Any]] = []
-        size = records = 0
-        while file < len(self.files):
-            kind = self.files[file].kind
-            for segment, content in self._segments(file, at, first):
-                gathered.append((segment, content))
-                size += content.nbytes if kind == "rows" else segment.end - segment.begin
-                records += content.count(b"\n") if kind == "lines" and content else 1
-                if size >= self._portion or records >= _MANY or kind == "rows":
-                    yield _portion(kind, gathered)
-                    gathered, size, records = [], 0, 0
-            file, at, first = file + 1, 0, 1
-            if gathered and (file == len(self.files) or self.files[file].kind != kind):
-                yield _portion(kind, gathered)
-                gathered, size, records = [], 0, 0
+        kinds = (self.files[number].kind for number in range(file, len(self.files)))
+        parts = (
+            self.segments(number, *((at, first) if number == file else (0, 1)))
+            for number in range(file, len(self.files))
+        )
+        for kind, gathered in in_portions(zip(kinds, parts, strict=True), self._portion):
+            yield _portion(kind, [(one.segment, one.content) for one in gathered])
+
+    def segments(self, file: int, at: int = 0, first: int = 1) -> Iterator[Sized]:
+        """Yield the segments of a file behind a place of it, with their content."""
+        kind = self.files[file].kind
+        for segment, content in self._segments(file, at, first):
+            size = content.nbytes if kind == "rows" else segment.end - segment.begin
+            records = content.count(b"\n") if kind == "lines" and content else 1
+            yield Sized(segment, size, records, content)
 
     def _segments(self, file: int, at: int, first: int) -> Iterator[tuple[Segment, Any]]:
         described = self.files[file]

@@ -92,9 +92,11 @@ def rank_tools(
         InputError: a tool has no name, the name of another, or cannot be written as JSON.
     """
     given = read_tools(tools)
-    found = _chance(features(question, given, recent=recent))
+    index = _index_for(question, given, recent)
+    calls = index.recent_columns(recent)
+    found = _chance(index.rows(question, calls))
     for sentence in sentences(question):
-        found = np.maximum(found, _chance(features(sentence, given, recent=recent)))
+        found = np.maximum(found, _chance(index.rows(sentence, calls)))
     return found
 
 
@@ -116,12 +118,17 @@ def features(
     question: str, tools: Iterable[Any], *, recent: Sequence[str] = ()
 ) -> NDArray[np.float64]:
     """Return a row of `FEATURES` for each tool; `rank_tools` has the arguments."""
+    index = _index_for(question, read_tools(tools), recent)
+    return index.rows(question, index.recent_columns(recent))
+
+
+def _index_for(question: str, tools: Sequence[Tool], recent: Sequence[str]) -> ToolIndex:
+    """Return the index of tools, for a question and calls of a known type."""
     if not isinstance(question, str):
         raise InputTypeError(f"question is a {type(question).__name__}; expected a str")
     if isinstance(recent, str | bytes):
         raise InputTypeError("recent is a str; expected the names of tools in a list")
-    index = index_of(read_tools(tools))
-    return index.rows(question, recent)
+    return index_of(tools)
 
 
 # The index ----------------------------------------------------------------------------------------
@@ -184,8 +191,8 @@ class ToolIndex:
         held = self.postings.get(word)
         return held[2] if held else math.log(1 + 2 * len(self.tools) + 1)
 
-    def rows(self, question: str, recent: Sequence[str]) -> NDArray[np.float64]:
-        """Return the features of every tool."""
+    def rows(self, question: str, calls: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the features of every tool; `calls` are what `recent_columns` returned."""
         n = len(self.tools)
         made = np.zeros((n, len(FEATURES)))
         if not n:
@@ -216,9 +223,9 @@ class ToolIndex:
         made[:, 7] = (mean / max(1e-9, float(mean.max())))[self.server_of]
         mentioned = [bool(prefix) and prefix <= asked.keys() for prefix in self.servers]
         made[:, 8] = np.array(mentioned, dtype=float)[self.server_of]
-        self._add_recent(made, recent)
+        made[:, 9:12], made[:, 19] = calls[:, :3], calls[:, 3]
         self._add_within(made, score)
-        self._add_doing(made, asked, asks_something(question[:_READ]), recent)
+        self._add_doing(made, asked, asks_something(question[:_READ]))
         return made
 
     def _add_within(self, made: NDArray[np.float64], score: NDArray[np.float64]) -> None:
@@ -232,19 +239,10 @@ class ToolIndex:
         made[:, 15] = made[:, 10] * made[:, 13]
         made[:, 16] = made[:, 10] * made[:, 14]
 
-    def _add_doing(
-        self,
-        made: NDArray[np.float64],
-        asked: Mapping[str, float],
-        asks: bool,
-        recent: Sequence[str],
-    ) -> None:
-        """Add whether a tool reads or writes, and whether the question or the last call does."""
+    def _add_doing(self, made: NDArray[np.float64], asked: Mapping[str, float], asks: bool) -> None:
+        """Add whether a tool reads or writes, and whether the question does."""
         made[:, 17] = self.reading
         made[:, 18] = self.reading if asks else -self.reading
-        last = next((self.places[one] for one in reversed(recent) if one in self.places), None)
-        if last is not None:
-            made[:, 19] = self.reading[last] * (1 - self.reading)
         for i, one in enumerate(self.briefs):
             found = sum(asked[word] * rarity for word, rarity in one.items() if word in asked)
             made[i, 20] = found / self.brief_mass[i]
@@ -260,19 +258,25 @@ class ToolIndex:
                 found[place] = True
         return found
 
-    def _add_recent(self, made: NDArray[np.float64], recent: Sequence[str]) -> None:
+    def recent_columns(self, recent: Sequence[str]) -> NDArray[np.float64]:
+        """Return the features of every tool that the last calls give it: three, and `done_writes`."""
+        made = np.zeros((len(self.tools), 4))
         calls = [self.places[name] for name in recent[-_RECENT:] if name in self.places]
         things: dict[str, float] = {}
         for ago, place in enumerate(reversed(calls)):
             weight = 0.5 ** (ago / HALF_LIFE)
-            made[place, 9] = max(made[place, 9], weight)
+            made[place, 0] = max(made[place, 0], weight)
             beside = self.server_of == self.server_of[place]
-            made[beside, 10] = np.maximum(made[beside, 10], weight)
+            made[beside, 1] = np.maximum(made[beside, 1], weight)
             for word in self.things[place]:
                 things.setdefault(word, weight)
         for word, weight in things.items():
             same = self.named.get(word, [])
-            made[same, 11] = np.maximum(made[same, 11], weight)
+            made[same, 2] = np.maximum(made[same, 2], weight)
+        last = next((self.places[one] for one in reversed(recent) if one in self.places), None)
+        if last is not None:
+            made[:, 3] = self.reading[last] * (1 - self.reading)
+        return made
 
 
 def _places(values: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -25,6 +26,8 @@ from ctxmem.pricing import PRICES, Bill, Block, Charge
 MODELS = {"claude-sonnet-5": "anthropic", "gpt-5": "openai"}
 """Models that the demonstration names, and the rules by which they are billed."""
 _MARK = "cache_control"
+_NOTE = re.compile(r"\[memory\] |\[p\d[^\]\n]*, from memory\]")
+"""How texts begin that ctxmem adds to a request: no question of the user is in them."""
 _MOST_PREFIXES = 5000
 
 
@@ -126,11 +129,11 @@ def _next(messages: list[Any], tools: list[str]) -> tuple[str, tuple[str, str] |
     """Return what the stub says next, or the tool that it calls and what for."""
     question, results = "", 0
     for message in reversed(messages):
-        text = _text_of(message)
+        text = _question_of(message)
         if message.get("role") == "user" and text:
             question = text
             break
-        results += message.get("role") in ("user", "tool")
+        results += _has_result(message)
     if "recall" in tools and "earlier" in question and not results:
         return "", ("recall", question)
     own = [tool for tool in tools if tool != "recall"]
@@ -140,12 +143,18 @@ def _next(messages: list[Any], tools: list[str]) -> tuple[str, tuple[str, str] |
     return reply_to(question, results), None
 
 
-def _text_of(message: Mapping[str, Any]) -> str:
+def _question_of(message: Mapping[str, Any]) -> str:
+    """Return what a message says, without the notes of ctxmem."""
     content = message.get("content")
-    if isinstance(content, str):
-        return content
+    blocks = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
+    texts = [block.get("text", "") for block in blocks if block.get("type") == "text"]
+    return "".join(text for text in texts if not _NOTE.match(text))
+
+
+def _has_result(message: Mapping[str, Any]) -> bool:
+    content = message.get("content")
     blocks = content if isinstance(content, list) else ()
-    return "".join(block.get("text", "") for block in blocks if block.get("type") == "text")
+    return message.get("role") == "tool" or any(b.get("type") == "tool_result" for b in blocks)
 
 
 @lru_cache(maxsize=4096)

@@ -89,15 +89,17 @@ class Body:
         self._watch: asyncio.Task[None] | None = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self.parts()
+        return self
 
-    async def parts(self) -> AsyncIterator[bytes]:
-        """Yield the parts of the body as they come.
+    def parts(self) -> AsyncIterator[bytes]:
+        """Return the parts of the body that are not read yet, as they come.
 
-        Raises:
-            ClientGone: the client left.
-            TooLong: there are too many bytes.
+        Their iteration raises `ClientGone` if the client left, and `TooLong` if there are too many
+        bytes.
         """
+        return self
+
+    async def __anext__(self) -> bytes:  # no generator: the loop keeps books of those
         while not self.complete:
             message = await self._receive()
             if message["type"] == "http.disconnect":
@@ -112,7 +114,8 @@ class Body:
                 self._watch = asyncio.ensure_future(self._watched())
             if part:
                 self.kept.add(part)
-                yield part
+                return part
+        raise StopAsyncIteration
 
     def again(self) -> AsyncIterator[bytes] | None:
         """Return the body from its beginning, None if what was sent of it is not there any more."""

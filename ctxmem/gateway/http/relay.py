@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-import urllib.request
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from collections.abc import AsyncIterable, AsyncIterator
+from functools import partial
 from time import monotonic
 from typing import cast
-from urllib.parse import urlsplit
 
-import httpcore
 import httpx
 
-from ctxmem.gateway.http.sockets import Sockets
+from ctxmem.gateway.http.connecting import Place, connect, proxy_of
+from ctxmem.gateway.http.connections import (
+    WITHOUT_BODY,
+    Answer,
+    BrokenOff,
+    ClosedUnanswered,
+    Connection,
+    Headers,
+    Parts,
+    UpstreamError,
+)
 
-Headers = list[tuple[bytes, bytes]]
-Parts = AsyncIterable[bytes] | Iterable[bytes]
+__all__ = [
+    "Answer",
+    "BrokenOff",
+    "Headers",
+    "Parts",
+    "Place",
+    "Refused",
+    "UpstreamError",
+    "Upstreams",
+    "to_client",
+    "to_upstream",
+]
 
 _HOP_BY_HOP = frozenset(
     (
@@ -32,7 +46,6 @@ _READABLE_LISTS = frozenset((b"gzip, deflate", b"gzip", b"gzip,deflate", b"ident
 _IDLE_SECONDS = 20.0
 """A connection that is idle so long is closed, sooner than providers do it."""
 _MOST_IDLE = 256
-_CONNECT_SECONDS = 30.0
 _RACE_SECONDS = 2.0
 """An upstream that closes a reused connection does so within this time of the request.
 
@@ -43,115 +56,6 @@ _FRAMING = frozenset((b"content-length", b"host"))
 _DROPPED = frozenset((b"host", b"expect"))
 _REPLACED = _DROPPED | {b"content-length", b"content-encoding"}
 """With a body that is not the client's."""
-_WITHOUT_BODY = frozenset((204, 304))
-_PORTS = {"http": 80, "https": 443}
-
-
-class UpstreamError(Exception):
-    """The upstream could not be reached, or broke off before it answered."""
-
-
-class BrokenOff(Exception):
-    """The upstream broke off within a reply."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """An upstream: where it is, and the path that its own paths begin with."""
-
-    scheme: str
-    host: str
-    port: int
-    netloc: bytes
-    base: bytes
-
-    @classmethod
-    def of(cls, url: str) -> Place:
-        """Return the place of a checked address."""
-        return _place(url)
-
-    @cached_property
-    def end(self) -> bytes:
-        """The last segment of the base, such as `/v1/`, b"" if there is none."""
-        end = self.base.rpartition(b"/")[2]
-        return b"/%s/" % end if end else b""
-
-    def target(self, raw_path: bytes, query: bytes) -> bytes:
-        """Return what a client's path is called at the upstream, its query with it.
-
-        Clients are pointed at the gateway as at the provider, some with "/v1" in the address and
-        some without, and so are upstreams written down: it is there once.
-        """
-        base = self.base
-        if self.end and raw_path.startswith(self.end):
-            base = base[: 1 - len(self.end)]
-        return base + raw_path + (b"?" + query if query else b"")
-
-
-@lru_cache(maxsize=64)
-def _place(url: str) -> Place:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return Place(
-        parts.scheme,
-        host,
-        parts.port or _PORTS[parts.scheme],
-        parts.netloc.encode("ascii"),
-        parts.path.rstrip("/").encode(),
-    )
-
-
-class Answer:
-    """An upstream's reply, of which only the head was read."""
-
-    __slots__ = ("_connection", "_pool", "_response", "headers", "status_code")
-
-    def __init__(
-        self,
-        response: httpcore.Response,
-        connection: httpcore.AsyncConnectionInterface,
-        pool: Upstreams,
-    ) -> None:
-        self.status_code = response.status
-        self.headers: Headers = [(name.lower(), value) for name, value in response.headers]
-        self._response, self._pool = response, pool
-        self._connection: httpcore.AsyncConnectionInterface | None = connection
-
-    def header(self, name: bytes) -> str:
-        """Return the value of a header, "" if there is none; `name` is in lower case."""
-        for given, value in self.headers:
-            if given == name:
-                return value.decode("latin-1")
-        return ""
-
-    async def parts(self) -> AsyncIterator[bytes]:
-        """Yield the body as it comes.
-
-        Raises:
-            BrokenOff: its end is missing.
-        """
-        try:
-            async for part in cast("AsyncIterable[bytes]", self._response.stream):
-                yield part
-        except httpcore.ProtocolError as error:
-            raise BrokenOff(type(error).__name__) from None
-        except (httpcore.NetworkError, httpcore.TimeoutException, OSError) as error:
-            raise BrokenOff(type(error).__name__) from None
-
-    async def aclose(self) -> None:
-        """Let the connection go: for the next request if the reply was read to its end.
-
-        A second call does nothing, so that a connection which another request uses by then is
-        neither offered twice nor closed.
-        """
-        connection, self._connection = self._connection, None
-        if connection is None:
-            return
-        try:
-            with suppress(httpcore.NetworkError, httpcore.ProtocolError, OSError):
-                await self._response.aclose()
-        finally:
-            self._pool.release(connection)
 
 
 class Refused:
@@ -190,9 +94,7 @@ class Refused:
 class Upstreams:
     """Connections to the providers' addresses, kept alive between requests.
 
-    httpcore makes them and speaks HTTP on them. Which one is used next is decided here, because
-    its pool looks at every idle connection for every request: the one used last, so that those
-    that are not needed are closed.
+    The one used last is used next, so that those that are not needed are closed.
 
     Args:
         proxy: address of a proxy, "env" for those that the environment names, "" for none.
@@ -201,10 +103,9 @@ class Upstreams:
     def __init__(self, proxy: str = "") -> None:
         self._proxy = proxy
         self._context: ssl.SSLContext | None = None
-        self._makers: dict[Place, httpcore.AsyncConnectionPool] = {}
-        self._idle: dict[Place, list[httpcore.AsyncConnectionInterface]] = {}
-        self._places: dict[httpcore.AsyncConnectionInterface, Place] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._proxies: dict[Place, str] = {}
+        self._idle: dict[Place, list[Connection]] = {}
+        self._open: set[Connection] = set()
 
     async def send(
         self, method: str, place: Place, target: bytes, headers: Headers, body: Parts
@@ -218,118 +119,74 @@ class Upstreams:
         Raises:
             UpstreamError: there is no reply.
         """
-        url = httpcore.URL(scheme=place.scheme, host=place.host, port=place.port, target=target)
         reused = self._idle_one(place)
         if reused is not None:
             sent = monotonic()
             try:
-                return await self._exchange(reused, method, url, headers, body)
-            except (httpcore.ProtocolError, httpcore.NetworkError) as error:
+                return await self._exchange(reused, method, target, headers, body)
+            except ClosedUnanswered:
                 again = _again(body)
-                if again is None or monotonic() - sent > _RACE_SECONDS or _ours(error):
-                    raise UpstreamError(type(error).__name__) from None
+                if again is None or monotonic() - sent > _RACE_SECONDS:
+                    raise
                 body = again
-        try:
-            return await self._exchange(self._new(place, url.origin), method, url, headers, body)
-        except (httpcore.ProtocolError, httpcore.NetworkError) as error:
-            raise UpstreamError(type(error).__name__) from None
-        except (httpcore.TimeoutException, httpcore.ProxyError, ssl.SSLError, OSError) as error:
-            raise UpstreamError(type(error).__name__) from None
+        return await self._exchange(await self._new(place), method, target, headers, body)
 
     async def _exchange(
-        self,
-        connection: httpcore.AsyncConnectionInterface,
-        method: str,
-        url: httpcore.URL,
-        headers: Headers,
-        body: Parts,
+        self, connection: Connection, method: str, target: bytes, headers: Headers, body: Parts
     ) -> Answer:
-        request = httpcore.Request(
-            method,
-            url,
-            headers=headers,
-            content=body if isinstance(body, AsyncIterable) else _each(body),
-            extensions={"timeout": {"connect": _CONNECT_SECONDS}},
-        )
         try:
-            response = await connection.handle_async_request(request)
+            return await connection.send(method, target, headers, body)
         except BaseException:
-            self._places.pop(connection, None)
+            self._open.discard(connection)
             raise
-        return Answer(response, connection, self)
 
-    def _idle_one(self, place: Place) -> httpcore.AsyncConnectionInterface | None:
+    def _idle_one(self, place: Place) -> Connection | None:
         idle = self._idle.get(place)
         while idle:
             connection = idle.pop()
-            if connection.is_idle() and not connection.has_expired():
+            if connection.reusable and not _expired(connection):
                 return connection
-            self._close_later(connection)
+            self._close(connection)
         return None
 
-    def _new(self, place: Place, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
-        maker = self._makers.get(place)
-        if maker is None:
-            maker = self._makers[place] = self._maker(place)
-        connection = maker.create_connection(origin)
-        self._places[connection] = place
-        return connection
-
-    def _maker(self, place: Place) -> httpcore.AsyncConnectionPool:
-        """Return what makes connections: certificates are checked, a proxy is used if asked for."""
+    async def _new(self, place: Place) -> Connection:
+        """Return a new connection: certificates are checked, a proxy is used if asked for."""
         if self._context is None:
             self._context = httpx.create_ssl_context()
-        proxy = _proxy_of(place) if self._proxy == "env" else self._proxy
-        if proxy:
-            return httpcore.AsyncHTTPProxy(
-                proxy,
-                ssl_context=self._context,
-                keepalive_expiry=_IDLE_SECONDS,
-                network_backend=Sockets(),
-            )
-        return httpcore.AsyncConnectionPool(
-            ssl_context=self._context,
-            keepalive_expiry=_IDLE_SECONDS,
-            network_backend=Sockets(),
-        )
+            self._context.set_alpn_protocols(["http/1.1"])
+        proxy = self._proxy
+        if proxy == "env":
+            if place not in self._proxies:
+                self._proxies[place] = proxy_of(place)
+            proxy = self._proxies[place]
+        made = await connect(place, proxy, self._context, partial(self._release, place))
+        self._open.add(made)
+        return made
 
-    def release(self, connection: httpcore.AsyncConnectionInterface) -> None:
+    def _release(self, place: Place, connection: Connection) -> None:
         """Keep a connection for the next request, or close it."""
-        place = self._places.get(connection)
-        if place is None:
+        if connection not in self._open or not connection.reusable:
+            self._close(connection)
             return
-        if not connection.is_idle():
-            self._close_later(connection)
-            return
+        connection.idle_since = monotonic()
         idle = self._idle.setdefault(place, [])
         idle.append(connection)
-        if len(idle) > _MOST_IDLE or (len(idle) > 1 and idle[0].has_expired()):
-            self._close_later(idle.pop(0))
+        if len(idle) > _MOST_IDLE or (len(idle) > 1 and _expired(idle[0])):
+            self._close(idle.pop(0))
 
-    def _close_later(self, connection: httpcore.AsyncConnectionInterface) -> None:
-        self._places.pop(connection, None)
-        if not connection.is_closed():
-            task = asyncio.ensure_future(_closed(connection))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+    def _close(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        connection.close()
 
     async def close(self) -> None:
         """Close all connections."""
-        for connection in list(self._places):
-            self._close_later(connection)
+        for connection in list(self._open):
+            self._close(connection)
         self._idle.clear()
-        if self._closing:
-            await asyncio.wait(self._closing, timeout=2)
 
 
-async def _closed(connection: httpcore.AsyncConnectionInterface) -> None:
-    with suppress(Exception):
-        await connection.aclose()
-
-
-async def _each(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
-    for part in parts:
-        yield part
+def _expired(connection: Connection) -> bool:
+    return monotonic() - connection.idle_since > _IDLE_SECONDS
 
 
 def _again(body: Parts) -> Parts | None:
@@ -338,18 +195,6 @@ def _again(body: Parts) -> Parts | None:
         return body if isinstance(body, list | tuple) else None
     again = getattr(body, "again", None)
     return cast("Parts | None", again()) if again is not None else None
-
-
-def _ours(error: Exception) -> bool:
-    """Whether a request could not be written as HTTP, which would be so on any connection."""
-    return isinstance(error, httpcore.LocalProtocolError)
-
-
-def _proxy_of(place: Place) -> str:
-    """Return the proxy that the environment names for an upstream, "" if there is none."""
-    if urllib.request.proxy_bypass(place.host):
-        return ""
-    return urllib.request.getproxies().get(place.scheme, "")
 
 
 # Headers ------------------------------------------------------------------------------------------
@@ -381,7 +226,7 @@ def to_upstream(headers: Headers, place: Place, length: int | None = None) -> He
 def to_client(headers: Headers, status: int = 200) -> Headers:
     """Return an upstream's headers, with names in lower case, as they are passed on."""
     hop = _hop_by_hop(headers)
-    drop_length = status in _WITHOUT_BODY
+    drop_length = status in WITHOUT_BODY
     return [
         header
         for header in headers

@@ -195,14 +195,17 @@ class Account:
         self.granted += self._next_grant
         return self._next_grant
 
-    def add_rounds(self, entry: Entry, usage: Usage) -> float:
-        """Charge the further requests that calls of `recall` made, of which usage is the sum."""
+    def add_rounds(self, entry: Entry, usage: Usage, *, granted: float = 1.0) -> float:
+        """Charge the further requests that calls of our tools made, of which usage is the sum.
+
+        `granted` is the share of `recall` in them, which is not counted against savings.
+        """
         cached, written = usage.cached or 0, usage.written or 0
         plain = max(0, (usage.input or 0) - cached - written)
         paid = self.prices.read * cached + self.prices.write * written + plain
         more = max(0.0, paid - entry.ours.cost)
         self.ours.cost += more
-        self.granted += more
+        self.granted += granted * more
         return more
 
     def take_back(self, entry: Entry) -> None:

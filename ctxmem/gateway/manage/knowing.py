@@ -108,4 +108,8 @@ def canonical(message: Any) -> str:
             kinds = ("text", "input_text")
             if len(block) == 2 and block.get("type") in kinds and type(block.get("text")) is str:
                 message = {**message, "content": block["text"]}
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return _written(message)
+
+
+_written = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
+"""Made once: `json.dumps` makes an encoder for each call."""

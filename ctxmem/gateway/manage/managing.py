@@ -21,6 +21,7 @@ from ctxmem.chat.reading import read_one
 from ctxmem.errors import BudgetError, InputError, InputTypeError, StoreError
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http.security import secret_of
+from ctxmem.gateway.manage.account_store import AccountStore
 from ctxmem.gateway.manage.accounts import Account, Entry, Priced
 from ctxmem.gateway.manage.conversations import (
     Conversation,
@@ -33,19 +34,20 @@ from ctxmem.gateway.manage.requests import Request, RequestReader
 from ctxmem.gateway.manage.shown import Telling
 from ctxmem.gateway.manage.splicing import written
 from ctxmem.gateway.manage.syncing import Syncer
+from ctxmem.gateway.manage.tool_sets import ToolSets
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
 from ctxmem.gateway.recall.answering import Room
 from ctxmem.gateway.settings import Settings
-from ctxmem.gateway.store_path import ACCOUNTS
 from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
-from ctxmem.memory.session import held_window
+from ctxmem.memory.session import held_window, show_no_days
 from ctxmem.pricing import Prices
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
 from ctxmem.tokens import resolve
+from ctxmem.traces.events import Usage
 
 RECALL_TOKENS = 4_000
 """Where the tool `recall` is offered a window leaves a fifth of the budget free, but no more."""
@@ -82,10 +84,12 @@ class Manage:
     ) -> None:
         self.settings, self._clock = settings, clock
         self.store = _opened(settings.store)
+        self._accounts = AccountStore(self.store)
         sync = getattr(self.store, "sync", None)
         self._syncer = Syncer(sync) if sync is not None else None
         self._reader = Reader(secret_of(settings.store))
         self._requests = RequestReader(settings, self._reader, window_of=window_of, clock=clock)
+        self._tools = ToolSets(settings.tools, self._requests)
         self._conversations: OrderedDict[tuple[str, str, str], Conversations] = OrderedDict()
         self._contents = Contents()
         self._log = ExchangeLog()
@@ -154,7 +158,7 @@ class Manage:
         """Return a function that opens a session of a tenant; it keeps no request alive."""
 
         def opened(tenant: str, session: str) -> Memory:
-            return Memory(
+            memory = Memory(
                 max(1, budget),
                 store=self.store,
                 tenant=tenant,
@@ -165,6 +169,8 @@ class Manage:
                 policy="covered",
                 clock=self._clock,
             )
+            show_no_days(memory)
+            return memory
 
         return opened
 
@@ -173,6 +179,7 @@ class Manage:
         digests, messages = request.transcript.digests, request.asked.messages
         conversation = self._families(request).find(exchange.tenant, family, digests, messages)
         account = self._account(conversation, request)
+        request = self._tools.managed(request, conversation, account)
         exchange.facts["conversation"] = conversation.name
         exchange.notes["conversation"] = conversation
         made, why = None, ""
@@ -184,14 +191,13 @@ class Manage:
             sent, window = request.passed, None
             why = why or "unchanged"
         exchange.why = why
-        offering = request.offering
-        if offering:
+        room = Room(self._limit(account, request) - sent.tokens, request.meter.count)
+        exchange.notes["room"] = room
+        if request.offering:
             exchange.notes["memory"] = conversation.memory
-            left = self._limit(account, request) - sent.tokens
-            exchange.notes["room"] = Room(left, request.meter.count)
-            tool = request.passed.tokens - request.own.tokens
-            exchange.facts["bill_recall"] = account.grant(tool, sent, now)
-        entry = account.charge(sent, request.own, now, same=made is None and not offering)
+            exchange.facts["bill_recall"] = account.grant(request.recall_tokens, sent, now)
+        entry = account.charge(sent, request.own, now, same=made is None and not request.changed)
+        self._tools.begin(request, sent, account, room)
         over = not account.within(account.ours.cost, account.through.cost + account.granted)
         account.over += over
         conversation.asked_at = now
@@ -233,11 +239,9 @@ class Manage:
         if account is not None:
             return account
         account = conversation.account = Account(request.prices)
-        names = (request.exchange.tenant + ACCOUNTS, conversation.session)
-        version = self.store.version(*names)
-        if version:
-            records = list(self.store.read(*names, after=version - 1))
-            account.restore(records[-1].payload, request.own.prefixes)
+        held = self._accounts.read(request.exchange.tenant, conversation.session)
+        if held is not None:
+            account.restore(held, request.own.prefixes)
         elif conversation.left is not None:
             before = conversation.left.account
             if before is not None:
@@ -252,7 +256,7 @@ class Manage:
         return account
 
     def _write(self, tenant: str, conversation: Conversation, account: Account) -> None:
-        self.store.append(tenant + ACCOUNTS, conversation.session, [account.to_json()])
+        self._accounts.write(tenant, conversation.session, account.to_json())
 
     # Windows --------------------------------------------------------------------------------------
 
@@ -448,14 +452,24 @@ class Manage:
                 exchange.facts["bill_sent"] = exchange.facts.get("bill_through")
                 exchange.facts.pop("bill_recall", None)
             elif reply is not None and reply.usage is not None:
-                if exchange.facts.get("recall_calls"):
-                    more = account.add_rounds(entry, reply.usage)
-                    for bill in ("bill_sent", "bill_recall"):
-                        exchange.facts[bill] = (exchange.facts.get(bill) or 0.0) + more
-                else:
-                    account.observe(entry, reply.usage)
+                self._add_usage(exchange, account, entry, reply.usage)
+            self._tools.finish(exchange, conversation, account)
             if account.diverged and conversation.account is account:
                 self._write(exchange.tenant, conversation, account)
+
+    @staticmethod
+    def _add_usage(exchange: Exchange, account: Account, entry: Entry, usage: Usage) -> None:
+        """Take in what the provider bills; calls of `recall` are granted, others are not."""
+        facts = exchange.facts
+        recalled, found = facts.get("recall_calls", 0), facts.get("find_calls", 0)
+        if not recalled and not found:
+            account.observe(entry, usage)
+            return
+        share = recalled / (recalled + found)
+        more = account.add_rounds(entry, usage, granted=share)
+        facts["bill_sent"] = (facts.get("bill_sent") or 0.0) + more
+        if recalled:
+            facts["bill_recall"] = (facts.get("bill_recall") or 0.0) + share * more
 
     def _note(
         self,
@@ -484,6 +498,7 @@ class Manage:
         through = entry.through
         if not entry.own:
             request.exchange.header = f"managed; {shown} of {len(request.known)} as they were"
+            request.exchange.header += self._tools.said(request)
         facts["bill_uncached"] = float(through.read + through.written + through.plain)
         facts["bill_sent"], facts["bill_through"] = entry.ours.cost, entry.through.cost
         facts["over_account"] = over

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from threading import Lock
 from typing import Any
@@ -41,7 +41,9 @@ class Request:
         prices, marks: what it is priced by, and the client's cache marks.
         head: what is before the conversation.
         own: the client's own bytes.
-        passed: the same, with the tool `recall` where that is offered.
+        passed: the same, with the tool `recall` where that is offered, and a choice of tools.
+        recall: the tool `recall` in a list, an empty one where it is not offered.
+        recall_tokens: of the tool.
         budget: in tokens.
         now: in seconds since 1970.
     """
@@ -61,6 +63,8 @@ class Request:
     passed: Priced
     budget: int
     now: float
+    recall: Sequence[Any] = ()
+    recall_tokens: int = 0
 
     @property
     def model(self) -> str:
@@ -80,6 +84,11 @@ class Request:
     @property
     def offering(self) -> bool:
         """Whether the model is offered the tool `recall`."""
+        return bool(self.recall)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the tools are not those of the client."""
         return self.passed is not self.own
 
     @property
@@ -146,15 +155,15 @@ class RequestReader:
         marks = client_marks(wire.name, asked, made.marked)
         tools = offered(asked, wire.name) if self.settings.recall else asked.tools
         offering = tools is not asked.tools
-        head = self._head(made, before, asked, tools, meter, wire.name, offering=offering)
+        head = self._head(made, before, asked, tools, meter, wire.name, offering)
         prices = self._prices(wire.name, asked.model, marks)
         at = marks.of(
             prices, len(asked.system), len(head.blocks), len(head.blocks) + len(made.known)
         )
-        own = passed = Priced(self._blocks(made, head, before, shared, offering=offering), at)
+        own = passed = Priced(self._blocks(made, head, before, shared, offering), at)
         if offering:
-            plain = self._head(made, before, asked, asked.tools, meter, wire.name, offering=False)
-            own = Priced(self._blocks(made, plain, before, shared, offering=False), at)
+            plain = self._head(made, before, asked, asked.tools, meter, wire.name, False)
+            own = Priced(self._blocks(made, plain, before, shared, False), at)
         self._transcripts.keep(exchange.tenant, wire.name, made, before)
         budget = self._budget(asked)
         if budget is None:
@@ -168,7 +177,17 @@ class RequestReader:
             passed=passed,
             budget=budget,
             now=self._clock(),
+            recall=tools[len(asked.tools) :],
+            recall_tokens=passed.tokens - own.tokens,
         )
+
+    def with_tools(self, request: Request, schemas: Sequence[Any], key: Hashable) -> Request:
+        """Return a request with a choice of the client's tools; `key` is the same for the same."""
+        made, before, asked = request.transcript, request.before, request.asked
+        tools, at = [*schemas, *request.recall], (key, request.offering)
+        head = self._head(made, before, asked, tools, request.meter, request.exchange.wire.name, at)
+        blocks = self._blocks(made, head, before, request.shared, at)
+        return replace(request, head=head, passed=Priced(blocks, request.own.marks))
 
     def _transcript(
         self,
@@ -205,18 +224,17 @@ class RequestReader:
         head: Head,
         before: Transcript | None,
         shared: int,
-        *,
-        offering: bool,
+        key: Hashable,
     ) -> Prefixes:
         """Return the blocks of a request behind a head."""
         ahead = len(head.blocks)
-        last = None if before is None else before.blocks.get(offering)
-        if last is not None and before is not None and before.heads.get(offering) is head:
+        last = None if before is None else before.blocks.get(key)
+        if last is not None and before is not None and before.heads.get(key) is head:
             new = (Block(one.key, one.tokens) for one in islice(made.known, shared, None))
             found = last.then(new, ahead + shared)
         else:
             found = prefixes_of([*head.blocks, *(Block(one.key, one.tokens) for one in made.known)])
-        made.blocks[offering] = found
+        made.blocks[key] = found
         return found
 
     def _meter(self, counter: str, provider: str) -> tuple[str, Meter]:
@@ -254,16 +272,15 @@ class RequestReader:
         schemas: Sequence[Any],
         meter: Meter,
         wire: str,
-        *,
-        offering: bool,
+        key: Hashable,
     ) -> Head:
         """Return what is before the conversation, as it was if its bytes are those of before."""
         found = None
         if before is not None and made.document.shared >= made.first:
-            found = before.heads.get(offering)
+            found = before.heads.get(key)
         if found is None:
             found = self._counted(asked, schemas, meter, made.label, wire)
-        made.heads[offering] = found
+        made.heads[key] = found
         return found
 
     def _counted(

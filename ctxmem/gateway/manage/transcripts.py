@@ -7,7 +7,7 @@ no part.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
@@ -43,8 +43,9 @@ class Transcript:
         known: what is known of each message.
         digests: those of the messages.
         marked: numbers of the messages that have a cache mark.
-        heads: what is before the messages, without and with the tool `recall`.
-        blocks: the prefixes of heads and messages, without and with the tool.
+        heads: what is before the messages, without and with the tool `recall`, and with a choice
+            of tools.
+        blocks: the prefixes of heads and messages, by the same.
         parts: the tokens of all messages by part, once they were asked for.
     """
 
@@ -54,8 +55,8 @@ class Transcript:
     known: list[Known]
     digests: list[bytes]
     marked: list[int]
-    heads: dict[bool, Head] = field(default_factory=dict)
-    blocks: dict[bool, Prefixes] = field(default_factory=dict)
+    heads: dict[Hashable, Head] = field(default_factory=dict)
+    blocks: dict[Hashable, Prefixes] = field(default_factory=dict)
     parts: dict[str, int] | None = None
 
 

@@ -72,12 +72,14 @@ _CHECKED = 100  # exchanges whose findings are shown
 _FINDINGS = 12  # of one exchange
 _NAMES = 40  # different models, reasons and so on that are counted one by one
 _LONGEST = 80  # characters of a name
+_LONGEST_MODEL = 256  # characters of a model whose prices are kept
 _DETAIL = 300  # characters of a finding's detail
 _WORDS = 80  # characters of a question
 _NOTHING = 0.5  # uncached input tokens: what is saved below it is rounding
 _ID = re.compile(r"[0-9a-f]{12}")
 _WRITE_SECONDS = 1.0
 _OTHER = "other"
+_NUMBER = (int, float)
 
 
 @dataclass(slots=True)
@@ -148,6 +150,7 @@ class Traffic:
     ) -> None:
         self._lock = threading.Lock()
         self._clock, self._show_text, self._prices = clock, show_text, prices
+        self._rows: dict[tuple[str, str], Prices | None] = {}  # of the models seen so far
         self._known = _WorkerTotals(since=clock())
         self._talks: OrderedDict[str, _Conversation] = OrderedDict()
         self._timer: threading.Timer | None = None
@@ -194,12 +197,23 @@ class Traffic:
         spent = _number(_field(facts.get("usage"), "input"))
         if known or self._prices is None or not spent:
             return facts
-        prices = self._prices(_name(facts.get("wire")), _text(facts.get("model")))
+        prices = self._row_of(_name(facts.get("wire")), _text(facts.get("model")))
         if prices is None:
             return facts
         read, written = (_of(facts.get("usage"), name) or 0 for name in ("cached", "written"))
         bill = spent - read - written + prices.read * read + prices.write * written
         return {**facts, "bill_sent": bill, "bill_through": bill, "bill_uncached": spent}
+
+    def _row_of(self, wire: str, model: str) -> Prices | None:
+        """Return the prices of a model, which are found by patterns; so they are kept."""
+        assert self._prices is not None
+        key = (wire, model)
+        if key in self._rows:
+            return self._rows[key]
+        found = self._prices(wire, model)
+        if len(self._rows) < _NAMES and len(model) <= _LONGEST_MODEL:
+            self._rows[key] = found
+        return found
 
     def _talk(self, facts: Mapping[str, Any], now: float) -> _Conversation:
         made = _short(_text(facts.get("conversation")))
@@ -470,7 +484,7 @@ def _status(facts: Mapping[str, Any]) -> int:
 
 def _number(given: Any) -> float | int | None:
     """Return a number that JSON can hold; None for all else."""
-    if isinstance(given, bool) or not isinstance(given, int | float):
+    if given is None or isinstance(given, bool) or not isinstance(given, _NUMBER):
         return None
     return given if abs(given) < 1e18 else None  # not an infinity, nor a NaN
 
@@ -480,6 +494,8 @@ def _of(usage: Any, name: str) -> float | int | None:
 
 
 def _field(given: Any, name: str) -> Any:
+    if isinstance(given, dict):  # as a rule; asking an abstract class takes longer
+        return given.get(name)
     return given.get(name) if isinstance(given, Mapping) else getattr(given, name, None)
 
 
@@ -489,11 +505,15 @@ def _listed(given: Any) -> list[Any]:
 
 def _text(given: Any) -> str:
     """Return a text that UTF-8 can hold, "" for all else."""
-    return given.encode("utf-8", "replace").decode() if isinstance(given, str) else ""
+    if not isinstance(given, str):
+        return ""
+    return given if given.isascii() else given.encode("utf-8", "replace").decode()
 
 
 def _name(given: Any) -> str:
-    return str(given) if isinstance(given, bool | int) and given else _text(given)[:_LONGEST]
+    if isinstance(given, str):
+        return _text(given)[:_LONGEST]
+    return str(given) if isinstance(given, int) and given else ""
 
 
 # Merging ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What calls of the tool `recall` are answered with, and results that wait for a later request."""
+"""What calls of our tools are answered with, and results that wait for a later request."""
 
 from __future__ import annotations
 
@@ -78,13 +78,22 @@ def _with_part(lines: Sequence[str], count: int, words: Sequence[str], kept: int
     return begun + " ..." + _CUT.format(len(lines) - count - 1, len(lines))
 
 
+def called_name(call: dict[str, Any]) -> str:
+    """Return the name of the tool that is called, in any of the three forms."""
+    inner = call.get("function")
+    return str((inner if isinstance(inner, dict) else call).get("name"))
+
+
 def waiting_text(calls: Sequence[dict[str, Any]], results: Sequence[str]) -> str:
     """Return what the model is shown of calls that stood beside the client's."""
     return "\n\n".join(
-        f"You called {tool.NAME} with {json.dumps(tool.arguments_of(call), ensure_ascii=False)}. "
-        f"Its result:\n{text}"
+        f"You called {called_name(call)} with {_written_arguments(call)}. Its result:\n{text}"
         for call, text in zip(calls, results, strict=True)
     )
+
+
+def _written_arguments(call: dict[str, Any]) -> str:
+    return json.dumps(tool.arguments_of(call), ensure_ascii=False)
 
 
 def answer_from(memory: Any) -> Answer:

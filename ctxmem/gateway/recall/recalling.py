@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ctxmem.gateway.http.relay import BrokenOff, Headers, UpstreamError
-from ctxmem.gateway.recall.answering import NO_ROOM, Answer, Room, waiting_text
+from ctxmem.gateway.recall.answering import NO_ROOM, Answer, Room, called_name, waiting_text
 from ctxmem.gateway.wire.frames import Frame, Frames, json_bytes, read_frame
 from ctxmem.gateway.wire.rounds import Round, Turn
 from ctxmem.gateway.wire.turns import TURNS
@@ -67,6 +67,8 @@ class Recalling:
         most: bytes of a reply that are held.
         facts: numbers about the exchange: `recall_calls`, `fault`.
         room: tokens by which its requests may grow, None for as many as the provider takes.
+        ours: names of the tools whose calls are answered.
+        declare: returns a request with the tools that calls before it found.
     """
 
     wire: str
@@ -77,10 +79,12 @@ class Recalling:
     most: int
     facts: dict[str, Any] = field(default_factory=dict)
     room: Room | None = None
+    ours: frozenset[str] = frozenset({tool.NAME})
+    declare: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     _turn: Turn = field(init=False)
 
     def __post_init__(self) -> None:
-        self._turn = TURNS[self.wire](self.sent, self.most)
+        self._turn = TURNS[self.wire](self.sent, self.most, self.ours)
 
     async def reply(self, first: Incoming) -> Incoming:
         """Return the reply that the client gets, whose stream may go on with further requests.
@@ -173,12 +177,15 @@ class Recalling:
     def _next(
         self, sent: dict[str, Any], round_: Round, results: Sequence[str], last: bool
     ) -> tuple[dict[str, Any], bytes]:
-        made = self._turn.followed(sent, round_, results, last)
+        offering = sent if self.declare is None else self.declare(sent)
+        made = self._turn.followed(offering, round_, results, last)
         return made, json_bytes(made)
 
     def _answers(self, round_: Round) -> list[str]:
         calls = round_.calls
-        self.facts["recall_calls"] = self.facts.get("recall_calls", 0) + len(calls)
+        for call in calls:
+            fact = "recall_calls" if called_name(call) == tool.NAME else "find_calls"
+            self.facts[fact] = self.facts.get(fact, 0) + 1
         results = [self._answered(call) for call in calls]
         if self.room is None:
             return results
@@ -191,7 +198,7 @@ class Recalling:
             return self.answer(call)
         except Exception as error:
             self._fault(error)
-            return f"{tool.NAME} failed ({type(error).__name__}); nothing could be read"
+            return f"{called_name(call)} failed ({type(error).__name__}); nothing could be read"
 
     async def _keep_beside(self, round_: Round) -> None:
         """Answer calls of a reply that also calls the client's tools, for its next request."""

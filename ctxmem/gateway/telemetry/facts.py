@@ -8,7 +8,7 @@ that such names and numbers have.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any, Final
@@ -34,11 +34,13 @@ _FORMS = {
     "server_address": _HOST,
     "conversation": _OPAQUE,
 }
+_USAGE = ("input", "cached", "written", "output")
 _COUNTS = ("server_port", "status", "recall_calls")
 _NUMBERS = (
     *("seconds_added", "seconds_upstream", "budget", "kept", "dropped", "recalled"),
     *("prefix_reused", "bill_sent", "bill_through", "bill_uncached", "bill_recall"),
 )
+_NUMBER = (int, float)
 _MOST = 2**62
 """Numbers from here on are none of ours, and larger than what a span can hold."""
 
@@ -60,8 +62,11 @@ class Usage:
     output: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("input", "cached", "written", "output"):
-            object.__setattr__(self, name, _number(getattr(self, name)) or 0)
+        for name in _USAGE:
+            value = getattr(self, name)
+            made = _number(value) or 0
+            if made is not value:
+                object.__setattr__(self, name, made)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,25 +136,13 @@ class RequestFacts:
     conversation: str = ""
 
     def __post_init__(self) -> None:
-        clean: dict[str, Any] = {
-            "wire": _named(self.wire, WIRES) or OTHER,
-            "mode": _named(self.mode, MODES) or OTHER,
-            "edit_reason": _named(self.edit_reason, EDIT_REASONS),
-            "prefix_broken": _named(self.prefix_broken, PREFIX_ENDS),
-            "usage": self.usage if isinstance(self.usage, Usage) else None,
-            "tokens": _parts(self.tokens),
-        }
-        for name, pattern in _FORMS.items():
-            clean[name] = _matching(pattern, getattr(self, name))
-        for name in _COUNTS:
-            clean[name] = _number(getattr(self, name)) or 0
-        for name in _NUMBERS:
-            clean[name] = _number(getattr(self, name))
-        for name in ("streamed", "edit", "reply_unreadable"):
-            clean[name] = getattr(self, name) is True
-        for name, value in clean.items():
-            if value is not getattr(self, name):
-                object.__setattr__(self, name, value)
+        for name, unset, clean in _CLEANING:
+            value = getattr(self, name)
+            if value is unset:
+                continue
+            made = clean(value)
+            if made is not value:
+                object.__setattr__(self, name, made)
 
     @classmethod
     def read(cls, known: Mapping[str, Any]) -> RequestFacts:
@@ -157,12 +150,13 @@ class RequestFacts:
 
         The usage may be a mapping or any object with the names of `Usage`.
         """
-        names = {one.name for one in fields(cls)}
-        given = {name: known[name] for name in names & known.keys() if known[name] is not None}
+        given = {
+            name: value for name, value in known.items() if value is not None and name in _NAMES
+        }
         usage = given.get("usage")
         if usage is not None and not isinstance(usage, Usage):
             get = usage.get if isinstance(usage, Mapping) else partial(getattr, usage)
-            given["usage"] = Usage(*(get(one.name, 0) for one in fields(Usage)))
+            given["usage"] = Usage(*(get(name, 0) for name in _USAGE))
         return cls(**given)
 
     @property
@@ -204,7 +198,7 @@ def _parts(tokens: object) -> dict[str, int]:
 
 def _number(value: Any) -> Any:
     """Return a number as it is, None for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, _NUMBER):
         return None
     return value if abs(value) < _MOST else None  # neither is nan
 
@@ -219,3 +213,25 @@ def _named(value: object, names: Collection[str]) -> str:
     if not value:
         return ""
     return value if isinstance(value, str) and value in names else OTHER
+
+
+def _cleaning() -> tuple[tuple[str, Any, Callable[[Any], Any]], ...]:
+    """Return the names of facts, what each is as long as it is not known, and how it is cleaned."""
+    made: list[tuple[str, Any, Callable[[Any], Any]]] = [
+        ("wire", None, lambda value: _named(value, WIRES) or OTHER),
+        ("mode", None, lambda value: _named(value, MODES) or OTHER),
+        ("edit_reason", "", lambda value: _named(value, EDIT_REASONS)),
+        ("prefix_broken", "", lambda value: _named(value, PREFIX_ENDS)),
+        ("usage", None, lambda value: value if isinstance(value, Usage) else None),
+        ("tokens", None, _parts),
+    ]
+    made += [(name, "", partial(_matching, pattern)) for name, pattern in _FORMS.items()]
+    made += [(name, None, lambda value: _number(value) or 0) for name in _COUNTS]
+    made += [(name, None, _number) for name in _NUMBERS]
+    flags = ("streamed", "edit", "reply_unreadable")
+    made += [(name, False, lambda value: value is True) for name in flags]
+    return tuple(made)
+
+
+_CLEANING: Final = _cleaning()
+_NAMES: Final = frozenset(one.name for one in fields(RequestFacts))

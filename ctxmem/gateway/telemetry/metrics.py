@@ -14,8 +14,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, NamedTuple
@@ -129,6 +129,21 @@ def _client() -> Any:
     return prometheus_client
 
 
+class _Counted:
+    """Counts a block in a gauge as long as it runs; made for each reply, so it is no generator."""
+
+    __slots__ = ("_gauge",)
+
+    def __init__(self, gauge: Any) -> None:
+        self._gauge = gauge
+
+    def __enter__(self) -> None:
+        self._gauge.inc()
+
+    def __exit__(self, *_: object) -> None:
+        self._gauge.dec()
+
+
 class Metrics:
     """The metrics of one gateway.
 
@@ -212,15 +227,9 @@ class Metrics:
         if _is_amount(amount):
             self._of(name, *labels).inc(amount)
 
-    @contextmanager
-    def stream(self) -> Iterator[None]:
+    def stream(self) -> AbstractContextManager[None]:
         """Count a reply that is being relayed, as long as the block runs."""
-        streams = self._of("streams")
-        streams.inc()
-        try:
-            yield
-        finally:
-            streams.dec()
+        return _Counted(self._of("streams"))
 
     def set_conversations(self, number: int) -> None:
         """Set how many conversations are kept."""

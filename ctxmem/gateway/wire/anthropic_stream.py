@@ -7,7 +7,7 @@ from typing import Any
 
 from ctxmem.gateway.wire.anthropic import AnthropicMessages
 from ctxmem.gateway.wire.frames import Frame, named_frame
-from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in, is_recall, summed, without_tool
+from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in, summed
 from ctxmem.memory import tool
 
 _ENDED = frozenset(("tool_use", "end_turn", "stop_sequence"))
@@ -30,8 +30,8 @@ class AnthropicTurn(Turn):
     form = "anthropic"
     gather = staticmethod(AnthropicMessages().gather)
 
-    def __init__(self, sent: dict[str, Any], most: int) -> None:
-        super().__init__(sent, most)
+    def __init__(self, sent: dict[str, Any], most: int, *ours: frozenset[str]) -> None:
+        super().__init__(sent, most, *ours)
         self._shown = 0
         self._places: dict[Any, int] = {}
 
@@ -40,17 +40,17 @@ class AnthropicTurn(Turn):
         uses = [one for one in dicts_in(body.get("content")) if one.get("type") == "tool_use"]
         return Round(
             body,
-            [one for one in uses if is_recall(one)],
-            [str(one.get("id")) for one in uses if not is_recall(one)],
+            [one for one in uses if self._is_ours(one)],
+            [str(one.get("id")) for one in uses if not self._is_ours(one)],
             body.get("stop_reason") in _ENDED and "error" not in body,
         )
 
     def together(self, bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return one body of several, without calls of `recall`."""
+        """Return one body of several, without calls of ours."""
         first, last = bodies[0], bodies[-1]
         made = {**last, **{name: first[name] for name in _OF_THE_FIRST if name in first}}
         blocks = [block for body in bodies for block in body.get("content") or ()]
-        made["content"] = [block for block in blocks if not _is_recall_use(block)]
+        made["content"] = [block for block in blocks if not self._is_our_use(block)]
         if made.get("stop_reason") == "tool_use" and not _calls_a_tool(made["content"]):
             made["stop_reason"] = "end_turn"
         if len(bodies) > 1 and any("usage" in body for body in bodies):
@@ -75,7 +75,7 @@ class AnthropicTurn(Turn):
         if not last:
             return made
         names = [one.get("name", "") for one in dicts_in(sent.get("tools"))]
-        return without_tool(made, names, {"type": "none"})
+        return self._without_ours(made, names, {"type": "none"})
 
     def with_text(self, sent: dict[str, Any], text: str) -> dict[str, Any]:
         """Return a request with a text behind the last message of the user."""
@@ -104,7 +104,7 @@ class AnthropicTurn(Turn):
             return frame.raw
         index = event["index"]
         if kind == "content_block_start":
-            if _is_recall_use(event.get("content_block")):
+            if self._is_our_use(event.get("content_block")):
                 self._withheld = True
                 self._places[index] = -1
                 return b""
@@ -149,16 +149,15 @@ class AnthropicTurn(Turn):
         """Return the event `error`."""
         return named_frame({"type": "error", "error": error}, "error")
 
+    def _is_our_use(self, block: Any) -> bool:
+        return self._is_ours(block) and block.get("type") == "tool_use"
+
 
 def _sendable(block: dict[str, Any]) -> dict[str, Any]:
     """Return a block of a reply as a request may have it: an input that is no JSON is empty."""
     if block.get("type") == "tool_use" and not isinstance(block.get("input"), dict):
         return {**block, "input": {}}
     return block
-
-
-def _is_recall_use(block: Any) -> bool:
-    return is_recall(block) and block.get("type") == "tool_use"
 
 
 def _calls_a_tool(blocks: list[Any]) -> bool:

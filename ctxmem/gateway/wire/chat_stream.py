@@ -7,7 +7,7 @@ from typing import Any
 
 from ctxmem.gateway.wire.chat import ChatCompletions
 from ctxmem.gateway.wire.frames import Frame, named_frame
-from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in, is_recall, summed, without_tool
+from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in, summed
 from ctxmem.memory import tool
 
 _ENDED = frozenset(("tool_calls", "stop"))
@@ -22,8 +22,8 @@ class ChatTurn(Turn):
     form = "openai"
     gather = staticmethod(ChatCompletions().gather)
 
-    def __init__(self, sent: dict[str, Any], most: int) -> None:
-        super().__init__(sent, most)
+    def __init__(self, sent: dict[str, Any], most: int, *ours: frozenset[str]) -> None:
+        super().__init__(sent, most, *ours)
         self._first: dict[str, Any] = {}
         self._shown = 0
         self._places: dict[Any, int] = {}
@@ -36,17 +36,17 @@ class ChatTurn(Turn):
         calls = dicts_in(_message(first).get("tool_calls"))
         return Round(
             body,
-            [call for call in calls if _is_recall_call(call)],
-            [str(call.get("id")) for call in calls if not _is_recall_call(call)],
+            [call for call in calls if self._is_our_call(call)],
+            [str(call.get("id")) for call in calls if not self._is_our_call(call)],
             first.get("finish_reason") in _ENDED and len(choices) == 1 and "error" not in body,
         )
 
     def together(self, bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return one body of several, without calls of `recall`."""
+        """Return one body of several, without calls of ours."""
         first, last = bodies[0], bodies[-1]
         made = {**last, **{name: first[name] for name in _OF_THE_FIRST if name in first}}
         made["choices"] = [
-            _without_recall({**choice, "message": _message(choice)})
+            self._without_our_calls({**choice, "message": _message(choice)})
             for choice in dicts_in(last.get("choices"))
         ]
         if len(bodies) > 1 and made["choices"]:
@@ -72,7 +72,7 @@ class ChatTurn(Turn):
             return made
         functions = [one.get("function") for one in dicts_in(sent.get("tools"))]
         names = [one.get("name", "") if isinstance(one, dict) else "" for one in functions]
-        return without_tool(made, names, "none")
+        return self._without_ours(made, names, "none")
 
     def with_text(self, sent: dict[str, Any], text: str) -> dict[str, Any]:
         """Return a request with a message of the user at its end."""
@@ -126,7 +126,7 @@ class ChatTurn(Turn):
         for part in dicts_in(parts):
             index = part.get("index", 0)
             if index not in self._places:
-                if _is_recall_call(part):
+                if self._is_our_call(part):
                     self._withheld = True
                     self._places[index] = -1
                 else:
@@ -171,9 +171,21 @@ class ChatTurn(Turn):
         """Return a chunk with an error."""
         return named_frame({"error": error})
 
+    def _is_our_call(self, call: dict[str, Any]) -> bool:
+        return self._is_ours(call.get("function"))
 
-def _is_recall_call(call: dict[str, Any]) -> bool:
-    return is_recall(call.get("function"))
+    def _without_our_calls(self, choice: dict[str, Any]) -> dict[str, Any]:
+        calls = dicts_in(choice["message"].get("tool_calls"))
+        left = [call for call in calls if not self._is_our_call(call)]
+        if len(left) == len(calls):
+            return choice
+        message = {name: value for name, value in choice["message"].items() if name != "tool_calls"}
+        if left:
+            return {**choice, "message": {**message, "tool_calls": left}}
+        reason = (
+            "stop" if choice.get("finish_reason") == "tool_calls" else choice.get("finish_reason")
+        )
+        return {**choice, "message": message, "finish_reason": reason}
 
 
 def _message(choice: dict[str, Any]) -> dict[str, Any]:
@@ -189,18 +201,6 @@ def _text(body: dict[str, Any]) -> str:
     choices = dicts_in(body.get("choices"))
     text = _message(choices[0]).get("content") if choices else None
     return text if isinstance(text, str) else ""
-
-
-def _without_recall(choice: dict[str, Any]) -> dict[str, Any]:
-    calls = dicts_in(choice["message"].get("tool_calls"))
-    left = [call for call in calls if not _is_recall_call(call)]
-    if len(left) == len(calls):
-        return choice
-    message = {name: value for name, value in choice["message"].items() if name != "tool_calls"}
-    if left:
-        return {**choice, "message": {**message, "tool_calls": left}}
-    reason = "stop" if choice.get("finish_reason") == "tool_calls" else choice.get("finish_reason")
-    return {**choice, "message": message, "finish_reason": reason}
 
 
 def _one_message(said: Sequence[dict[str, Any]], calls: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ctxmem.gateway.wire.frames import Frame, named_frame
 from ctxmem.gateway.wire.responses import Responses
-from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in, is_recall, summed, without_tool
+from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in, summed
 from ctxmem.memory import tool
 
 _ENDS = frozenset(("response.completed", "response.incomplete", "response.failed"))
@@ -31,8 +31,8 @@ class ResponsesTurn(Turn):
     form = "responses"
     gather = staticmethod(Responses().gather)
 
-    def __init__(self, sent: dict[str, Any], most: int) -> None:
-        super().__init__(sent, most)
+    def __init__(self, sent: dict[str, Any], most: int, *ours: frozenset[str]) -> None:
+        super().__init__(sent, most, *ours)
         self._keeps = sent.get("store") is not False
         self._shown = 0
         self._places: dict[Any, int] = {}
@@ -43,17 +43,21 @@ class ResponsesTurn(Turn):
         items = dicts_in(body.get("output"))
         return Round(
             body,
-            [item for item in items if _is_recall_call(item)],
-            [str(item.get("call_id") or item.get("id")) for item in items if _is_clients(item)],
+            [item for item in items if self._is_our_call(item)],
+            [
+                str(item.get("call_id") or item.get("id"))
+                for item in items
+                if self._is_clients(item)
+            ],
             body.get("status") == "completed" and not body.get("error"),
         )
 
     def together(self, bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return one body of several, without calls of `recall`."""
+        """Return one body of several, without calls of ours."""
         first, last = bodies[0], bodies[-1]
         made = {**last, **{name: first[name] for name in _OF_THE_FIRST if name in first}}
         items = [item for body in bodies for item in body.get("output") or ()]
-        made["output"] = [item for item in items if not _is_recall_call(item)]
+        made["output"] = [item for item in items if not self._is_our_call(item)]
         if len(bodies) > 1 and any(body.get("usage") is not None for body in bodies):
             made["usage"] = summed(body.get("usage") for body in bodies)
         return made
@@ -74,7 +78,7 @@ class ResponsesTurn(Turn):
         if not last:
             return made
         names = [one.get("name", "") for one in dicts_in(sent.get("tools"))]
-        return without_tool(made, names, "none")
+        return self._without_ours(made, names, "none")
 
     def with_text(self, sent: dict[str, Any], text: str) -> dict[str, Any]:
         """Return a request with a message of the user at its end."""
@@ -106,7 +110,7 @@ class ResponsesTurn(Turn):
     def _place(self, index: Any, event: dict[str, Any]) -> int:
         """Return where the client sees an item, -1 if it does not."""
         if index not in self._places:
-            if _is_recall_call(event.get("item")):
+            if self._is_our_call(event.get("item")):
                 self._withheld = True
                 self._places[index] = -1
             else:
@@ -158,17 +162,16 @@ class ResponsesTurn(Turn):
         }
         return named_frame(event, "response.failed")
 
+    def _is_our_call(self, item: Any) -> bool:
+        return self._is_ours(item) and item.get("type") == "function_call"
 
-def _is_recall_call(item: Any) -> bool:
-    return is_recall(item) and item.get("type") == "function_call"
-
-
-def _is_clients(item: dict[str, Any]) -> bool:
-    """Return whether an item waits for an answer of the client."""
-    kind = str(item.get("type"))
-    if kind == "mcp_approval_request":
-        return True
-    return kind.endswith("_call") and kind not in _BY_THE_PROVIDER and not _is_recall_call(item)
+    def _is_clients(self, item: dict[str, Any]) -> bool:
+        """Return whether an item waits for an answer of the client."""
+        kind = str(item.get("type"))
+        if kind == "mcp_approval_request":
+            return True
+        ours = kind in _BY_THE_PROVIDER or self._is_our_call(item)
+        return kind.endswith("_call") and not ours
 
 
 def _self_contained(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A reply that takes several rounds: the model calls `recall`, is answered, and goes on.
+"""A reply that takes several rounds: the model calls a tool of ours, is answered, and goes on.
 
 A `Turn` is what one request of a client gets. It reads each round's reply, writes the request that
 goes on, and puts the rounds together to the one reply that the client sees: whole, or as a stream
@@ -23,7 +23,7 @@ class Round:
 
     Attributes:
         body: the reply as it would be without streaming.
-        calls: calls of `recall`, as the model wrote them.
+        calls: calls of tools of ours, as the model wrote them.
         others: ids of calls that the client has to answer.
         ended: whether the model ended it; false if it was cut, refused or filtered.
     """
@@ -46,16 +46,19 @@ class Round:
 class Turn(ABC):
     """Rounds of one format; the formats fill in what is theirs.
 
-    In the first round frames are passed on as they came until a call of `recall` begins; from then
-    on what ends the round is held until it is known whether another follows.
+    `ours` are the names of the tools that are answered here. In the first round frames are passed
+    on as they came until a call of one begins; from then on what ends the round is held until it is
+    known whether another follows.
     """
 
     form = ""
     """The format's name in `ctxmem.memory.tool.definition`."""
     gather: Any
 
-    def __init__(self, sent: dict[str, Any], most: int) -> None:
-        self.sent = sent
+    def __init__(
+        self, sent: dict[str, Any], most: int, ours: frozenset[str] = frozenset({NAME})
+    ) -> None:
+        self.sent, self.ours = sent, ours
         self.rounds: list[Round] = []
         self._most, self._size = most, 0
         # Bytes, and not what they say: dicts would take several times their memory.
@@ -71,14 +74,14 @@ class Turn(ABC):
 
     @abstractmethod
     def together(self, bodies: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Return one body of several: the first's name, the last's end, no call of `recall`."""
+        """Return one body of several: the first's name, the last's end, no call of ours."""
 
     def without(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return a reply's body without calls of `recall`."""
+        """Return a reply's body without calls of ours."""
         return self.together([body])
 
     def joined(self) -> dict[str, Any]:
-        """Return the body of the rounds together, without calls of `recall`."""
+        """Return the body of the rounds together, without calls of ours."""
         return self.together([one.body for one in self.rounds])
 
     @abstractmethod
@@ -87,7 +90,7 @@ class Turn(ABC):
     ) -> dict[str, Any]:
         """Return the request that goes on: what was sent, the reply, and the calls' results.
 
-        With `last` the model cannot call `recall` again.
+        With `last` the model cannot call a tool of ours again.
         """
 
     @abstractmethod
@@ -141,6 +144,25 @@ class Turn(ABC):
     def failed(self, error: dict[str, Any]) -> bytes:
         """Return how a stream of this format says that the upstream failed."""
 
+    def _is_ours(self, function: Any) -> bool:
+        """Return whether a call, or a part of one, is of a tool of ours."""
+        return isinstance(function, dict) and function.get("name") in self.ours
+
+    def _without_ours(
+        self, sent: dict[str, Any], names: Sequence[str], nothing: Any
+    ) -> dict[str, Any]:
+        """Return a request in which the model cannot call our tools, but still the client's.
+
+        Ours are left out if there are others. The last tool of a history with calls has to stay
+        declared, so a choice of no tool (`nothing`) is made there.
+        """
+        others = [
+            tool
+            for tool, name in zip(sent.get("tools") or (), names, strict=True)
+            if name not in self.ours
+        ]
+        return {**sent, "tools": others} if others else {**sent, "tool_choice": nothing}
+
     def _keep(self, frame: Frame) -> None:
         """Hold an event until the round's end, as long as there is room."""
         self._size += len(frame.raw)
@@ -148,11 +170,6 @@ class Turn(ABC):
             self._kept = []
         else:
             self._kept.append(frame.raw)
-
-
-def is_recall(function: Any) -> bool:
-    """Return whether a call, or a part of one, is of the tool `recall`."""
-    return isinstance(function, dict) and function.get("name") == NAME
 
 
 def dicts_in(value: Any) -> list[dict[str, Any]]:
@@ -180,15 +197,3 @@ def _added(one: Any, other: Any) -> Any:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def without_tool(sent: dict[str, Any], names: Sequence[str], nothing: Any) -> dict[str, Any]:
-    """Return a request in which the model cannot call `recall`, but still the client's tools.
-
-    The tool is left out if there are others. The last tool of a history with calls has to stay
-    declared, so a choice of no tool (`nothing`) is made there.
-    """
-    others = [
-        tool for tool, name in zip(sent.get("tools") or (), names, strict=True) if name != NAME
-    ]
-    return {**sent, "tools": others} if others else {**sent, "tool_choice": nothing}

@@ -153,7 +153,8 @@ const tiles = (about, sums) => {
     [brief(sums.tokens), 'input tokens sent', 'Tokens of all requests, as ctxmem counts them'],
   ];
   if (sums.priced && sums.through > 0)
-    made.push([share(sums), 'of the bill of passing through', compared(sums)]);
+    made.push([share(sums), 'of the bill of passing through' +
+      (recall(sums) && ` (recall: ${recall(sums)})`), compared(sums)]);
   if (sums.billed)
     made.push([percent(sums.cached / Math.max(1, sums.input)), 'of input read from the provider’s cache',
       `${count(sums.cached)} of ${count(sums.input)} input tokens, as the provider reports`]);
@@ -306,13 +307,13 @@ const conversations = state => {
     talk.sums.priced ? against(talk.sums) : number('unknown', 'No price is known for its model'),
     {text: ago(talk.last), n: true}]}))));
 };
-const beside = sums => sums.sent - (sums.recall || 0);
-const share = sums => percent(beside(sums) / Math.max(1, sums.through)) +
-  (sums.recall > 0.5 ? ` + ${percent(sums.recall / Math.max(1, sums.through))} recall` : '');
+const share = sums => percent(sums.sent / Math.max(1, sums.through));
+const recall = sums => sums.recall > 0.5 ? percent(sums.recall / Math.max(1, sums.through)) : '';
 const compared = sums => `${count(sums.sent)} against ${count(sums.through)} ${UNIT}` +
-  (sums.recall > 0.5 ? `, ${count(sums.recall)} of them for the tool recall and its calls` : '');
-const against = sums => number(share(sums), compared(sums),
-  beside(sums) < sums.through - 0.5 ? 'good' : beside(sums) > sums.through + 0.5 ? 'bad' : '');
+  (recall(sums) && `, ${count(sums.recall)} of them for the tool recall and its calls`);
+const against = sums => number(el('span', {}, share(sums),
+  recall(sums) && el('span', {class: 'soft also'}, `recall: ${recall(sums)}`)), compared(sums),
+  sums.sent < sums.through - 0.5 ? 'good' : sums.sent > sums.through + 0.5 ? 'bad' : '');
 const name = talk => {
   const button = el('button', {type: 'button', class: 'link', 'data-key': talk.id,
     'aria-label': `Show the window of conversation ${talk.id}`}, talk.id);
