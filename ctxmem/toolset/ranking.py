@@ -259,7 +259,7 @@ class ToolIndex:
         return found
 
     def recent_columns(self, recent: Sequence[str]) -> NDArray[np.float64]:
-        """Return the features of every tool that the last calls give it: three, and `done_writes`."""
+        """Return the features of every tool from the last calls: three, and `done_writes`."""
         made = np.zeros((len(self.tools), 4))
         calls = [self.places[name] for name in recent[-_RECENT:] if name in self.places]
         things: dict[str, float] = {}
