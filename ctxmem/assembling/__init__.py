@@ -130,6 +130,7 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
         inputs.meter,
         asks=asks,
         called=conversation.called,
+        found=conversation.found,
         beside_system=bool(inputs.system or inputs.rules or conversation.head)
         and provider != "anthropic",
     )
