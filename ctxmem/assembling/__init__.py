@@ -111,7 +111,10 @@ def assemble(
         memory=inputs.memory if inputs.own_history else None,
     )
     counting = tokens.resolve(counter)
-    asks = read_asks(conversation.question)
+    inputs = with_pages(inputs, conversation)
+    # A single part has nothing to divide the question with.
+    parts = sum(map(bool, (conversation.units, inputs.tools, inputs.chunks)))
+    asks = read_asks(conversation.question) if parts > 1 else (conversation.question,)
     search = Search(conversation, asks)
     offered = ToolItems(
         inputs.tools,
@@ -122,7 +125,6 @@ def assemble(
         beside_system=bool(inputs.system or inputs.rules or conversation.head)
         and provider != "anthropic",
     )
-    inputs = with_pages(inputs, conversation)
     asked = Asked(asks, divided(*compared(asks, search, offered, inputs.chunks)))
     offered.weigh(asked.shares[:, TOOLS])
     evidence = search.evidence(asked.shares[:, HISTORY])
