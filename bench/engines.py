@@ -243,7 +243,8 @@ def kept_ids(results: Path) -> set[int]:
     found: set[int] = set()
     for path in [*results.glob("kept/*.jsonl"), *results.glob("kept.jsonl")]:
         with open(path, encoding="utf-8") as file:
-            found.update(int(json.loads(line)["id"]) for line in file)
+            # datatrove leaves out values that are false, as the id 0.
+            found.update(int(json.loads(line).get("id", 0)) for line in file)
     return found
 
 

@@ -21,9 +21,11 @@ from typing import Any, NamedTuple
 
 from . import (
     tool_questions,
+    tool_questions_train,
     tool_schemas_cloud,
     tool_schemas_data,
     tool_schemas_life,
+    tool_schemas_train,
     tool_schemas_work,
 )
 
@@ -61,6 +63,10 @@ def servers() -> dict[str, list[dict[str, Any]]]:
 
 def all_tools() -> list[dict[str, Any]]:
     """Return all tools in the shape of OpenAI's chat API, server by server."""
+    return _listed(servers())
+
+
+def _listed(found: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return [
         {
             "type": "function",
@@ -70,7 +76,7 @@ def all_tools() -> list[dict[str, Any]]:
                 "parameters": tool["inputSchema"],
             },
         }
-        for tools in servers().values()
+        for tools in found.values()
         for tool in tools
     ]
 
@@ -78,17 +84,44 @@ def all_tools() -> list[dict[str, Any]]:
 @cache
 def questions() -> list[ToolQuestion]:
     """Return the questions, in the order in which they were written."""
-    server_of = {tool["name"]: server for server, tools in servers().items() for tool in tools}
+    return _asked(tool_questions.TEXT, servers())
+
+
+def _asked(text: str, by_server: dict[str, list[dict[str, Any]]]) -> list[ToolQuestion]:
+    server_of = {tool["name"]: server for server, tools in by_server.items() for tool in tools}
     found = []
-    for line in _lines(tool_questions.TEXT):
+    for line in _lines(text):
         needed, recent, text = (part.strip() for part in line.split("|", 2))
         names = tuple(needed.split())
         found.append(ToolQuestion(text, names, tuple(recent.split()), server_of[names[0]]))
     return found
 
 
+@cache
+def training_servers() -> dict[str, list[dict[str, Any]]]:
+    """Return the tools of the servers on whose questions the ranking is fitted."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for text in tool_schemas_train.TEXTS:
+        found.update(_read(text, len(found)))
+    return found
+
+
+def training_tools() -> list[dict[str, Any]]:
+    """Return the tools of those servers in the shape of OpenAI's chat API."""
+    return _listed(training_servers())
+
+
+@cache
+def training_questions() -> list[ToolQuestion]:
+    """Return the questions on which the ranking is fitted."""
+    return _asked(tool_questions_train.TEXT, training_servers())
+
+
 def tuned_servers() -> frozenset[str]:
-    """Return every second server: their questions fit and tune, the others only judge."""
+    """Return every second server: an earlier ranking was tuned on their questions.
+
+    The weights of today are fitted on `training_questions`, but groups of words remain from then.
+    """
     return frozenset([*servers()][::2])
 
 

@@ -28,7 +28,7 @@ from recall_rounds import (
 )
 
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.recall.answering import NO_ROOM, PendingResults, Room
+from ctxmem.gateway.recall.answering import NO_ROOM, PendingResults, RecallBudget
 from ctxmem.gateway.recall.offering import offered, with_our_tools
 from ctxmem.gateway.recall.recalling import Recalling
 from ctxmem.gateway.wire import wire_of
@@ -351,7 +351,7 @@ def test_a_result_beside_the_clients_calls_waits_for_its_next_request(
     assert [] == problems(again[name], {"chat": "openai"}.get(wire, wire))
     assert text in json.dumps(again[name][-1]).encode().decode("unicode_escape")
     exchange = exchange_of(wire, sent)
-    exchange.notes["room"] = Room(60, len)
+    exchange.notes["room"] = RecallBudget(60, len)
     without = (with_our_tools(exchange, None, waiting) or b"").decode()
     assert NO_ROOM in without
     assert "You called" not in without
@@ -421,11 +421,11 @@ def test_a_client_that_leaves_its_history_to_the_provider_is_not_offered_the_too
         assert expected == (offered(asked, "responses") != asked.tools)
 
 
-# Room ---------------------------------------------------------------------------------------------
+# The budget of recall ----------------------------------------------------------------------------
 
 
 def test_a_result_is_cut_after_a_line_where_there_is_no_room() -> None:
-    room = Room(100, len)
+    room = RecallBudget(100, len)
     text = "\n".join(f"line {n}" for n in range(9)) + "\n" + "x" * 200
     got = room.fitting(text)
     assert (
@@ -443,7 +443,7 @@ def test_what_follows_fits_the_room(wire: str) -> None:
     async def replied() -> None:
         recalling = Recalling(
             wire, request(wire), upstream.send, lambda _: "word\n" * 500, None, 1 << 20,
-            room=Room(300, len),
+            room=RecallBudget(300, len),
         )  # fmt: skip
         await recalling.reply(upstream.next())
 

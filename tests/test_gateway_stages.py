@@ -468,7 +468,8 @@ def test_settings_refuse_what_cannot_be(tmp_path: Path) -> None:
     for options, said in (
         ({"port": 70_000}, "port is"),
         ({"proxy": "nowhere"}, "proxy"),
-        ({"host": "0.0.0.0"}, "token"),
+        ({"host": "0.0.0.0"}, "give a token"),
+        ({"host": "0.0.0.0", "token": "short"}, "at least 16"),
         ({"workers": 2, "store": ":memory:"}, "share"),
         ({"recall": True}, "recall works in the mode"),
         ({"counter": "nope"}, "no encoding, model"),
@@ -485,3 +486,15 @@ def test_running_twice_on_one_port_is_a_clear_error(upstream: Upstream) -> None:
 
     with running(upstream.url) as gateway, pytest.raises(InputError, match="nothing can listen"):
         listen(Settings(upstreams={"": upstream.url}, port=gateway.port, store=":memory:"))
+
+
+@pytest.mark.parametrize("mode", ["observe", "manage"])
+def test_a_folder_in_which_nothing_can_be_made_is_a_clear_error(tmp_path: Path, mode: str) -> None:
+    from ctxmem.errors import InputError
+    from ctxmem.gateway.serving import serve
+
+    (tmp_path / "file").touch()
+    store = str(tmp_path / "file" / "gateway.db")
+    settings = Settings(upstreams={"": "http://127.0.0.1:1"}, port=0, store=store, mode=mode)
+    with pytest.raises(InputError, match=r"cannot be kept beside .*CTXMEM_GATEWAY_SECRET"):
+        serve(settings)

@@ -15,7 +15,7 @@ from upstream.server import Upstream
 from ctxmem.errors import InputError
 from ctxmem.gateway.manage.managing import Manage
 from ctxmem.gateway.manage.tool_sets import Finder
-from ctxmem.gateway.recall.answering import PendingResults, Room
+from ctxmem.gateway.recall.answering import PendingResults, RecallBudget
 from ctxmem.gateway.recall.offering import with_our_tools
 from ctxmem.gateway.settings import Settings
 from ctxmem.pricing import PRICES
@@ -331,7 +331,7 @@ def test_where_the_cache_is_too_dear_to_lose_schemas_are_in_the_answer(declares:
     client.told = [user("List the cargo.")]
     sent = json.loads(body_sent(client))
     chosen = client.exchange.notes["finder"].first
-    finder = Finder(chosen, declares=declares, room=Room(10_000, len))
+    finder = Finder(chosen, declares=declares, room=RecallBudget(10_000, len))
     call = {"function": {"name": "find_tool", "arguments": '{"query": "delete_hull"}'}}
     answer = finder.answer(call)
     made = finder.declared(sent)

@@ -10,9 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 from ctxmem.bench.fit_tools import cases
-from ctxmem.bench.tool_schemas import all_tools, questions, servers, tuned_servers
+from ctxmem.bench.tool_schemas import (
+    all_tools,
+    questions,
+    servers,
+    training_questions,
+    training_tools,
+    tuned_servers,
+)
 from ctxmem.bench.tools import Sizes, by_value, by_words, ours, steps, top_k
 
+import ctxmem
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.toolset import (
     FIND_TOOL,
@@ -322,8 +330,8 @@ def test_the_data_of_the_bench():
     names = {tool["function"]["name"] for tool in tools}
     assert all(set(one.needed) | set(one.recent) <= names for one in asked)
     assert sum(bool(one.recent) for one in asked) == 100
-    rows, needed = cases(asked[:3])
-    assert rows.shape[:2] == needed.shape == (3, 300)
+    rows, needed = cases(training_questions()[:3])
+    assert rows.shape[:2] == needed.shape == (3, len(training_tools()))
 
 
 def test_choosers_keep_the_budget_and_ours_holds_more_than_words_alone():
@@ -351,3 +359,68 @@ def test_steps_fall_in_value_and_end_in_full():
     assert sum(step[1] for step in made) == 100
     assert sorted(made, reverse=True) == made
     assert [step[2] for step in steps(0.5, 10, 100, 100)][-1] == "full"
+
+
+def test_everyday_words_and_phrases_find_the_tool_that_interfaces_name_otherwise():
+    tools = [{"name": "get_volume"}, {"name": "list_flights"}, {"name": "refund_order"}]
+    asked = ("How do I fly to Oslo?", "She wants her money back.")
+    assert [find_tools(one, tools)[0].name for one in asked] == ["list_flights", "refund_order"]
+
+
+def test_a_question_prefers_tools_that_read_and_an_order_those_that_write():
+    tools = [{"name": "list_meetings"}, {"name": "change_meetings"}]
+    first, second = rank_tools("Which meetings are there?", tools)
+    assert first > second
+    first, second = rank_tools("The meetings start at nine now.", tools)
+    assert first < second
+
+
+def test_training_tools_and_questions_are_none_of_the_benchmark():
+    assert not {tool["function"]["name"] for tool in training_tools()} & {
+        tool["function"]["name"] for tool in all_tools()
+    }
+    assert not {one.text for one in training_questions()} & {one.text for one in questions()}
+    assert len(training_questions()) >= 250
+
+
+def after_finding(provider: str, answer: str | None = None) -> list[str]:
+    """Return the forms of a tool that `find_tool` returned: at once and after another question."""
+    tools = [{"name": f"tool_{i}", "description": f"Handle case {i}. " * 40} for i in range(30)]
+    said = '{"query": "tool_17"}'
+    text = answer or answer_find(said, tools, provider=provider)
+    budget = 1700 if provider == "anthropic" else 1000  # Anthropic's tools have more overhead
+    if provider == "openai":
+        function = {"name": "find_tool", "arguments": said}
+        calls = [{"id": "c1", "type": "function", "function": function}]
+        asked = {"role": "assistant", "content": None, "tool_calls": calls}
+        result = {"role": "tool", "tool_call_id": "c1", "content": text}
+    elif provider == "anthropic":
+        call = {"type": "tool_use", "id": "c1", "name": "find_tool", "input": json.loads(said)}
+        asked = {"role": "assistant", "content": [call]}
+        blocks = [{"type": "text", "text": text}]
+        inner = {"type": "tool_result", "tool_use_id": "c1", "content": blocks}
+        result = {"role": "user", "content": [inner]}
+    else:
+        asked = {"type": "function_call", "call_id": "c1", "name": "find_tool", "arguments": said}
+        result = {"type": "function_call_output", "call_id": "c1", "output": text}
+    history = [{"role": "user", "content": "Hello there"}, asked, result]
+    more = [{"role": "assistant", "content": "Done."}, {"role": "user", "content": "Thanks, bye."}]
+    requests = [
+        ctxmem.assemble(None, budget, tools=tools, provider=provider, history=given)
+        for given in (history, [*history, *more])
+    ]
+    return [
+        next(one.form for one in request.decisions if one.key == "tool_17") for request in requests
+    ]
+
+
+@pytest.mark.parametrize("provider", ["openai", "responses", "anthropic"])
+def test_tools_that_find_tool_returned_are_in_full_until_the_next_question(provider):
+    behind, later = after_finding(provider)
+    assert behind == "full" and later != "full"
+
+
+@pytest.mark.parametrize("answer", ["give 'query'", "[", "{}", "[3, null, {}]", '[{"name": 3}]'])
+def test_an_answer_of_find_tool_without_schemas_promotes_nothing(answer):
+    behind, _ = after_finding("openai", answer)
+    assert behind != "full"

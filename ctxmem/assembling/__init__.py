@@ -122,7 +122,12 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
         memory=inputs.memory if inputs.own_history else None,
     )
     counting = tokens.resolve(counter)
-    asks = read_asks(conversation.question)
+    if isinstance(previous, str):
+        previous = earlier(inputs, conversation.asked, _assembled)
+    inputs = with_pages(inputs, conversation)
+    # A single part has nothing to divide the question with.
+    parts = sum(map(bool, (conversation.units, inputs.tools, inputs.chunks)))
+    asks = read_asks(conversation.question) if parts > 1 else (conversation.question,)
     search = Search(conversation, asks)
     offered = ToolItems(
         inputs.tools,
@@ -130,12 +135,10 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
         inputs.meter,
         asks=asks,
         called=conversation.called,
+        found=conversation.found,
         beside_system=bool(inputs.system or inputs.rules or conversation.head)
         and provider != "anthropic",
     )
-    if isinstance(previous, str):
-        previous = earlier(inputs, conversation.asked, _assembled)
-    inputs = with_pages(inputs, conversation)
     asked = Asked(asks, divided(*compared(asks, search, offered, inputs.chunks)))
     offered.weigh(asked.shares[:, TOOLS])
     evidence = search.evidence(asked.shares[:, HISTORY])

@@ -21,6 +21,8 @@ from ctxmem.chat.reading import Turn, fingerprint
 from ctxmem.chat.shortening import excerpt
 from ctxmem.memory import Memory
 from ctxmem.memory.ledger import STANDING, Entry, Ledger, line
+from ctxmem.toolset.finding import NAME as FINDER
+from ctxmem.toolset.finding import names_found
 
 HEADING = "[memory] Earlier messages of this conversation are left out here."
 BINDING = "Said in them, and still binding:"
@@ -46,6 +48,7 @@ class _Facts(NamedTuple):
 
     text: str
     calls: tuple[str, ...]
+    found: tuple[str, ...]  # the tools whose schemas `find_tool` returned
     gist: str
     short: tuple[Any, ...] | None
     short_marks: tuple[Any, ...]
@@ -128,6 +131,7 @@ class Conversation:
         self.head = self._head()
         self.units = self._read_units(units)
         self.called = [name for unit in self.units for name in unit.facts.calls]
+        self.found = self._read_found()
         entries = _statements(self.messages, self.turns, self.origin, self.marks, memory)
         self.statements = self._by_unit(entries)
         self.last_note: Any = None  # of the request before, which is kept while its forms are
@@ -262,6 +266,18 @@ class Conversation:
                 _known.clear()
             _known[mark] = made
         return made
+
+    def _read_found(self) -> frozenset[str]:
+        """Return the tools that `find_tool` returned since the last question of the history.
+
+        The model has asked for them and is about to call one of them.
+        """
+        names: set[str] = set()
+        for unit in reversed(self.units):
+            names.update(unit.facts.found)
+            if any(turn.asks for turn in self.turns[unit.span.start : unit.span.stop]):
+                break
+        return frozenset(names)
 
     def _by_unit(self, entries: Sequence[Entry]) -> dict[int, list[Entry]]:
         """Return the statements of each unit, by its place in `units`."""
@@ -457,12 +473,11 @@ def _text_of(message: Any, index: int) -> str:
 
 def _read_facts(items: Sequence[Any], turns: Sequence[Turn]) -> _Facts:
     texts = [chunk.text for chunk in passages(list(items))]
-    calls = tuple(
-        part.name
-        for i, item in enumerate(items)
-        for part in parts_of(item, i)
-        if part.kind == "call" and part.name
-    )
+    parts = [part for i, item in enumerate(items) for part in parts_of(item, i)]
+    calls = tuple(part.name for part in parts if part.kind == "call" and part.name)
+    finders = {part.key for part in parts if part.kind == "call" and part.name == FINDER}
+    answers = [part.body for part in parts if part.kind == "result" and part.key in finders]
+    found = tuple(name for body in answers for text in _texts(body) for name in names_found(text))
     said = texts[0].partition(": ")[2].split() if texts else []
     gist = " ".join(said)[:GIST].strip()
     what = f"called {', '.join(dict.fromkeys(calls))}" if calls else gist
@@ -470,10 +485,18 @@ def _read_facts(items: Sequence[Any], turns: Sequence[Turn]) -> _Facts:
     return _Facts(
         "\n".join(texts),
         calls,
+        found,
         f"{turns[0].role}: {what or 'no text'}",
         short,
         tuple(map(fingerprint, short)) if short is not None else (),
     )
+
+
+def _texts(body: Any) -> list[str]:
+    """Return the texts of a result, which is a text or a list of blocks."""
+    blocks = body if isinstance(body, list) else [body]
+    found = [one.get("text") if isinstance(one, Mapping) else one for one in blocks]
+    return [one for one in found if isinstance(one, str)]
 
 
 def _shortened(items: Sequence[Any], turns: Sequence[Turn]) -> tuple[Any, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,8 +35,8 @@ _forms: dict[tuple[Tool, str], _Forms] = {}
 class ToolItems:
     """The tools that can be offered, what each form of them costs, and how likely each is needed.
 
-    `called` are the names of tools that the history calls, the last call last: their schemas are
-    sent in full.
+    `called` are the names of tools that the history calls, the last call last, and `found` those
+    that `find_tool` returned since the last question: the schemas of both are sent in full.
     """
 
     def __init__(
@@ -47,12 +47,13 @@ class ToolItems:
         *,
         asks: Sequence[str],
         called: Sequence[str],
+        found: Iterable[str] = (),
         beside_system: bool,
     ) -> None:
         self.tools = tools
         self.provider, self.meter = provider, meter
         self.beside_system = beside_system
-        self.called = frozenset(called) & {tool.name for tool in tools}
+        self.called = frozenset((*called, *found)) & {tool.name for tool in tools}
         self.chances = np.zeros((len(asks), len(tools)))
         if tools:
             self.chances = np.stack([rank_tools(ask, tools, recent=called) for ask in asks])

@@ -33,7 +33,12 @@ def add_to(commands: Any) -> None:
     serve.add_argument("--mode", choices=("observe", "guard", "manage"), default="observe")
     serve.add_argument("--budget", type=int, metavar="N", help="tokens of a managed request")
     serve.add_argument("--prices", metavar="ROW", help="row of the price table; by the model")
-    serve.add_argument("--store", metavar="PATH", help="where conversations are kept")
+    serve.add_argument(
+        "--store",
+        metavar="PATH|URL",
+        help="where conversations are kept: a file, or postgresql:// or redis://, which need the "
+        "same CTXMEM_GATEWAY_SECRET on all machines",
+    )
     serve.add_argument(
         "--token",
         help="what clients have to show; needed beyond this machine; CTXMEM_GATEWAY_TOKEN too",

@@ -27,7 +27,7 @@ from ctxmem.errors import InputError
 from ctxmem.gateway.app import Gateway
 from ctxmem.gateway.exchanges import Stage
 from ctxmem.gateway.http.protocol import LimitedProtocol
-from ctxmem.gateway.http.security import secret_of
+from ctxmem.gateway.http.security import SECRET_VARIABLE, secret_of
 from ctxmem.gateway.manage.managing import Manage
 from ctxmem.gateway.observe.audits import LastAudit
 from ctxmem.gateway.observe.guarding import Guard
@@ -83,10 +83,11 @@ def serve(
     connect. With `demo` the page says that this is a demonstration.
 
     Raises:
-        InputError: nothing can listen there.
+        InputError: nothing can listen there, or the key of the store cannot be kept.
     """
     if settings.workers == 1:
         log_to_stderr(settings.log)
+    _make_secret(settings.store)  # once, for all workers
     listening = listen(settings)
     settings = settings.with_port(listening.getsockname()[1])
     # After its own clean end uvicorn raises the signal once more, for whoever waits for it.
@@ -96,7 +97,6 @@ def serve(
         config = uvicorn.Config(_settled(application(settings, demo=demo)), **OPTIONS)
         run: Callable[[], None] = lambda: uvicorn.Server(config).run([listening])  # noqa: E731
     else:
-        secret_of(settings.store)  # made once, for all workers
         os.environ[_SETTINGS] = settings.to_json()
         share_between_workers()
         factory = "ctxmem.gateway.serving:from_environment"
@@ -110,6 +110,17 @@ def serve(
         if ready is not None:
             ready(settings)
         run()
+
+
+def _make_secret(store: str) -> None:
+    """Make the key of the digests that name tenants, which is kept beside a store."""
+    try:
+        secret_of(store)
+    except OSError as error:
+        raise InputError(
+            f"the key of the store cannot be kept beside {store!r}: {error.strerror or error}; "
+            f"name another file (--store), or set the variable {SECRET_VARIABLE}"
+        ) from error
 
 
 @contextmanager

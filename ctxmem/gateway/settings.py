@@ -16,6 +16,8 @@ from ctxmem.tokens import resolve
 MODES = ("observe", "guard", "manage")
 WIRES = ("openai", "anthropic")
 LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
+TOKEN_CHARACTERS = 16
+"""The shortest token of a gateway that other machines reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,10 @@ class Settings:
         budget: tokens that a managed request may have, tools and system message included; None:
             what the model takes.
         prices: row of `ctxmem.PRICES`; None: by the provider and the model.
-        store: where conversations are kept: a path, or ":memory:".
-        token: what a client outside this machine has to show; needed where `host` is no loopback.
+        store: where conversations are kept: a path, ":memory:", or the URL of a PostgreSQL or a
+            Redis, for which the variable CTXMEM_GATEWAY_SECRET is needed.
+        token: what clients have to show; needed, with 16 characters at least, where `host` is no
+            loopback.
         recall: offer the model a tool that reads what left the window, and answer its calls.
         tools: tokens that a client's tools may have: of more, those that a conversation needs are
             sent, and the model finds the others by a tool whose calls are answered; None: all.
@@ -78,6 +82,11 @@ class Settings:
             raise InputError(
                 f"host is {self.host!r}, which other machines reach: give a token that clients "
                 "have to show (--token), or listen on 127.0.0.1"
+            )
+        if self.host not in LOOPBACK and len(self.token or "") < TOKEN_CHARACTERS:
+            raise InputError(
+                f"the token has {len(self.token or '')} characters; expected at least "
+                f"{TOKEN_CHARACTERS} for {self.host}, such as of `openssl rand -hex 16`"
             )
         if not 0 <= self.port < 1 << 16:
             raise InputError(f"port is {self.port}; expected 0 to 65535")

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from ctxmem.chat.reading import Turn
 from ctxmem.memory.identifiers import identifiers
-from ctxmem.memory.texts import text_of
 
 LOADED_ITEMS = 4096
 """So many items of a snapshot may be loaded before the ones read least recently are dropped."""
@@ -62,10 +61,12 @@ class Item:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The identifiers in what is sent of it."""
+        """The identifiers in it; of a table, those of the JSON that it was made of.
+
+        That tells the names of fields, which are no identifiers, from the values.
+        """
         if self.named is None:
-            same = not self.sent_key  # then what is sent is what was appended
-            self.named = identifiers(self.text if same else text_of(self.message, self.index))
+            self.named = identifiers(self.text)
         return self.named
 
     def part(self, page: int) -> str:

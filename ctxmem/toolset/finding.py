@@ -104,6 +104,24 @@ def find_tools(
     return [read[i] for i in order[: max(k, int(named.sum()))]]
 
 
+def names_found(answer: str) -> tuple[str, ...]:
+    """Return the names of the tools whose schemas an answer of `find_tool` has, () if it has none.
+
+    >>> names_found('[{"name": "git_log", "input_schema": {}}, "If none fits, ask again."]')
+    ('git_log',)
+    """
+    try:
+        read = json.loads(answer)
+    except (
+        ValueError,
+        RecursionError,
+    ):  # a sentence that says what to give, or a text that was cut
+        return ()
+    schemas = [one for one in read if isinstance(one, dict)] if isinstance(read, list) else []
+    inner = [one["function"] if isinstance(one.get("function"), dict) else one for one in schemas]
+    return tuple(one["name"] for one in inner if isinstance(one.get("name"), str))
+
+
 def answer_find(
     arguments: Mapping[str, Any] | str | None,
     tools: Iterable[Any],

@@ -2,8 +2,9 @@
 
 Words of a tool count by their field (its name, the first sentence of its description, the rest, its
 parameters, its enums) and by their rarity among the given tools: BM25F (Robertson, Zaragoza &
-Taylor, CIKM 2004). A logistic model turns this, what the question says of the tool's server, and
-the last calls into a probability. `bench/fit_tools.py` fits it.
+Taylor, CIKM 2004). A logistic model turns this, what the question says of the tool's server,
+whether it asks for something that the tool reads, and the last calls into a probability.
+`bench/fit_tools.py` fits it.
 """
 
 from __future__ import annotations
@@ -21,13 +22,26 @@ from numpy.typing import NDArray
 
 from ctxmem.errors import InputTypeError
 from ctxmem.toolset.forms import Tool, brief, read_tools
-from ctxmem.toolset.words import ACTIONS, RELATED, shapes, split, stem, stems
+from ctxmem.toolset.phrases import meant
+from ctxmem.toolset.words import (
+    ACTIONS,
+    READING,
+    RELATED,
+    asks_something,
+    shapes,
+    split,
+    stem,
+    stems,
+)
 
 FIELDS = {"name": 3.0, "brief": 2.0, "rest": 0.7, "parameter": 0.8, "about": 0.4, "value": 0.8}
 """Weights of a word by where it is in a tool."""
 
 RELATED_WEIGHT = 0.5
 """Weight of a word of the same meaning as one of the question."""
+
+MEANT_WEIGHT = 0.5
+"""Weight of a word that an everyday word or phrase of the question means."""
 
 K1, B = 1.2, 0.4
 HALF_LIFE = 4.0
@@ -36,8 +50,15 @@ HALF_LIFE = 4.0
 FEATURES = (
     *("bias", "score", "relative", "rank", "name", "name_covered", "asked_by_name"),
     *("server", "server_named", "used", "server_used", "same_thing"),
+    *("server_best", "in_server", "server_rank", "used_best", "used_rank"),
+    *("reads", "asked_reads", "done_writes", "brief_covered", "doing"),
 )
-WEIGHTS = (-6.226, 1.567, 2.725, -0.316, 0.509, 0.220, 4.000, -0.361, 0.135, 0.000, 2.634, -0.326)
+WEIGHTS = (
+    *(-7.577, 1.654, 0.789, -0.165, 0.075, 2.251, 4.000),
+    *(0.603, -0.052, 0.000, 5.031, 0.279),
+    *(0.356, 0.460, 0.102, -0.726, -1.327),
+    *(-0.603, 1.202, -0.450, 1.681, -0.752),
+)
 """Weights of the features, in their order, as `bench/fit_tools.py` writes them."""
 
 _DEEPEST = 40
@@ -74,7 +95,7 @@ def rank_tools(
     index = _index_for(question, given, recent)
     calls = index.recent_columns(recent)
     found = _chance(index.rows(question, calls))
-    for sentence in _sentences(question):
+    for sentence in sentences(question):
         found = np.maximum(found, _chance(index.rows(sentence, calls)))
     return found
 
@@ -84,7 +105,7 @@ def _chance(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30))))
 
 
-def _sentences(question: str) -> list[str]:
+def sentences(question: str) -> list[str]:
     """Return the sentences of a question that asks several things, [] if it is one sentence.
 
     Words of the other sentences lower the scores of the tools that one of them needs.
@@ -119,6 +140,7 @@ class _Words(NamedTuple):
     weights: dict[str, float]  # stem -> weight by fields
     length: float
     named: tuple[str, ...]  # the stems of the name
+    brief: tuple[str, ...]  # the stems of what its description begins with
     name: str  # of small letters without separators
 
 
@@ -158,6 +180,10 @@ class ToolIndex:
                 self.named.setdefault(word, []).append(i)
                 self.name_mass[i] += self._rarity(word)
             self.things.append(frozenset(own) - ACTIONS)
+        self.reading = np.array([float(bool(READING.intersection(one.named))) for one in known])
+        self.doing = [tuple(ACTIONS.intersection(one.named)) for one in known]
+        self.briefs = [{word: self._rarity(word) for word in one.brief} for one in known]
+        self.brief_mass = [1e-9 + sum(one.values()) for one in self.briefs]
         self.places = {tool.name: i for i, tool in enumerate(tools)}
         self.plain = [one.name for one in known]
 
@@ -197,8 +223,31 @@ class ToolIndex:
         made[:, 7] = (mean / max(1e-9, float(mean.max())))[self.server_of]
         mentioned = [bool(prefix) and prefix <= asked.keys() for prefix in self.servers]
         made[:, 8] = np.array(mentioned, dtype=float)[self.server_of]
-        made[:, 9:] = calls
+        made[:, 9:12], made[:, 19] = calls[:, :3], calls[:, 3]
+        self._add_within(made, score)
+        self._add_doing(made, asked, asks_something(question[:_READ]))
         return made
+
+    def _add_within(self, made: NDArray[np.float64], score: NDArray[np.float64]) -> None:
+        """Add how a tool compares with the others of its server, and its server with others."""
+        best = np.zeros(len(self.servers))
+        np.maximum.at(best, self.server_of, score)
+        own = best[self.server_of]
+        made[:, 12] = own / max(1e-9, float(best.max()))
+        made[:, 13] = score / np.maximum(1e-9, own)
+        made[:, 14] = np.log1p(_places_within(self.server_of, score))
+        made[:, 15] = made[:, 10] * made[:, 13]
+        made[:, 16] = made[:, 10] * made[:, 14]
+
+    def _add_doing(self, made: NDArray[np.float64], asked: Mapping[str, float], asks: bool) -> None:
+        """Add whether a tool reads or writes, and whether the question does."""
+        made[:, 17] = self.reading
+        made[:, 18] = self.reading if asks else -self.reading
+        for i, one in enumerate(self.briefs):
+            found = sum(asked[word] * rarity for word, rarity in one.items() if word in asked)
+            made[i, 20] = found / self.brief_mass[i]
+        for i, words in enumerate(self.doing):
+            made[i, 21] = max((asked[word] for word in words if word in asked), default=0.0)
 
     def named_in(self, question: str) -> NDArray[np.bool_]:
         """Return for each tool whether the question has its name in full."""
@@ -210,8 +259,8 @@ class ToolIndex:
         return found
 
     def recent_columns(self, recent: Sequence[str]) -> NDArray[np.float64]:
-        """Return the features of every tool that the last calls give it, the last three."""
-        made = np.zeros((len(self.tools), 3))
+        """Return the features of every tool from the last calls: three, and `done_writes`."""
+        made = np.zeros((len(self.tools), 4))
         calls = [self.places[name] for name in recent[-_RECENT:] if name in self.places]
         things: dict[str, float] = {}
         for ago, place in enumerate(reversed(calls)):
@@ -224,12 +273,28 @@ class ToolIndex:
         for word, weight in things.items():
             same = self.named.get(word, [])
             made[same, 2] = np.maximum(made[same, 2], weight)
+        last = next((self.places[one] for one in reversed(recent) if one in self.places), None)
+        if last is not None:
+            made[:, 3] = self.reading[last] * (1 - self.reading)
         return made
 
 
 def _places(values: NDArray[np.float64]) -> NDArray[np.intp]:
     """Return the place of each value, the largest first, from 0; equal values share a place."""
     return np.asarray(np.searchsorted(np.sort(-values), -values), dtype=np.intp)
+
+
+def _places_within(groups: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the place of each value in its group; equal values share one."""
+    order = np.lexsort((-values, groups))
+    group, value = groups[order], values[order]
+    count = np.arange(len(order))
+    new = np.ones(len(order), dtype=bool)  # begins a run of equal values
+    new[1:] = (group[1:] != group[:-1]) | (value[1:] != value[:-1])
+    places = np.empty(len(order), dtype=np.intp)
+    first = np.searchsorted(group, group)
+    places[order] = np.maximum.accumulate(np.where(new, count, 0)) - first
+    return places
 
 
 _indexes: dict[tuple[int, ...], ToolIndex] = {}
@@ -258,9 +323,11 @@ def _asked(question: str) -> dict[str, float]:
     asked = dict.fromkeys(found, 1.0)
     for word in shapes(question[:_READ]):
         asked.setdefault(word, RELATED_WEIGHT)
-    for word in found:
-        for other in RELATED.get(word, ()):
-            asked.setdefault(other, RELATED_WEIGHT)
+    related = [other for word in found for other in RELATED.get(word, ())]
+    for words, weight in ((meant(question[:_READ]), MEANT_WEIGHT), (related, RELATED_WEIGHT)):
+        for word in words:
+            if asked.get(word, 0.0) < weight:
+                asked[word] = weight
     return asked
 
 
@@ -296,7 +363,9 @@ def _read_words(tool: Tool) -> _Words:
             if count > 0:
                 weights[word] = weights.get(word, 0.0) + weight * min(count, 3)
     length = math.sqrt(1 + sum(weights.values()))
-    return _Words(weights, length, tuple(named), tool.name.lower())
+    return _Words(
+        weights, length, tuple(named), tuple(dict.fromkeys(stems(short))), tool.name.lower()
+    )
 
 
 def _add_schema(schema: Mapping[str, Any], found: dict[str, Counter[str]], most: int) -> None:

@@ -210,6 +210,15 @@ def stems(text: str) -> list[str]:
     return found
 
 
+def word_list(text: str) -> list[str]:
+    """Return all words of a text, in their order.
+
+    >>> word_list("What's in it?")
+    ["What's", 'in', 'it']
+    """
+    return _TOKEN.findall(text)
+
+
 @lru_cache(maxsize=1 << 14)
 def _cased(token: str) -> tuple[str, ...]:
     return tuple(split(token)) or (token.lower(),)
@@ -290,3 +299,27 @@ RELATED: dict[str, tuple[str, ...]] = _grouped()
 
 ACTIONS = frozenset(stem(word) for word in _ACTIONS.split())
 """Stems of words that say what is done, not to what."""
+
+READING = frozenset(
+    stem(word)
+    for word in (
+        "get list read search find query fetch show describe view lookup look browse check explain "
+        "count retrieve inspect compare diff suggest status summarize recommend preview"
+    ).split()
+)
+"""Stems of words of names by which a tool returns something and changes nothing."""
+
+_ASKS = re.compile(
+    r"\?|^\W*(?:what|which|who|whose|where|when|why|how|is|are|was|were|does|did|do|has|have|any|can"
+    r"|could|show|find|look|list|read|check|see|compare|count)\b",
+    re.I,
+)
+
+
+def asks_something(text: str) -> bool:
+    """Return whether a text asks for information rather than for something to be done.
+
+    >>> asks_something("Who was at the meeting?"), asks_something("Cancel the meeting.")
+    (True, False)
+    """
+    return _ASKS.search(text) is not None

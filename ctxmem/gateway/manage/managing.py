@@ -37,7 +37,7 @@ from ctxmem.gateway.manage.syncing import Syncer
 from ctxmem.gateway.manage.tool_sets import ToolSets
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
-from ctxmem.gateway.recall.answering import Room
+from ctxmem.gateway.recall.answering import RecallBudget
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
@@ -191,7 +191,7 @@ class Manage:
             sent, window = request.passed, None
             why = why or "unchanged"
         exchange.why = why
-        room = Room(self._limit(account, request) - sent.tokens, request.meter.count)
+        room = RecallBudget(self._limit(account, request) - sent.tokens, request.meter.count)
         exchange.notes["room"] = room
         if request.offering:
             exchange.notes["memory"] = conversation.memory

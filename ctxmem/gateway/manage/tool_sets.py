@@ -23,7 +23,7 @@ from ctxmem.gateway.manage.conversations import Conversation
 from ctxmem.gateway.manage.knowing import unmarked
 from ctxmem.gateway.manage.requests import Request, RequestReader
 from ctxmem.gateway.manage.splicing import written
-from ctxmem.gateway.recall.answering import Room
+from ctxmem.gateway.recall.answering import RecallBudget
 from ctxmem.gateway.recall.offering import may_answer
 from ctxmem.gateway.wire.rounds import dicts_in
 from ctxmem.memory.tool import arguments_of
@@ -122,7 +122,7 @@ class Finder:
         room: what the request may still grow by.
     """
 
-    def __init__(self, chosen: Chosen, *, declares: bool, room: Room) -> None:
+    def __init__(self, chosen: Chosen, *, declares: bool, room: RecallBudget) -> None:
         self.first = self.chosen = chosen
         self._declares, self._room = declares, room
         self._found: set[str] = set()
@@ -329,7 +329,7 @@ class ToolSets:
 
     # Around an exchange ---------------------------------------------------------------------------
 
-    def begin(self, request: Request, sent: Priced, account: Account, room: Room) -> None:
+    def begin(self, request: Request, sent: Priced, account: Account, room: RecallBudget) -> None:
         """Have calls of `find_tool` answered; the request was charged."""
         notes = request.exchange.notes
         chosen: Chosen | None = notes.pop("chosen", None)

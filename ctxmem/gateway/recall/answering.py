@@ -24,7 +24,7 @@ _BESIDE_A_RESULT = 16
 
 
 @dataclass(slots=True)
-class Room:
+class RecallBudget:
     """Tokens by which the requests of one exchange may still grow.
 
     Args:

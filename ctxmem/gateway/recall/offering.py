@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ctxmem.gateway.exchanges import Exchange, decoded
 from ctxmem.gateway.manage.splicing import document, written
-from ctxmem.gateway.recall.answering import PendingResults, Room
+from ctxmem.gateway.recall.answering import PendingResults, RecallBudget
 from ctxmem.gateway.wire.frames import json_bytes
 from ctxmem.gateway.wire.reading import Asked, Unreadable
 from ctxmem.gateway.wire.rounds import dicts_in
@@ -78,7 +78,7 @@ def with_our_tools(
     the stage names a `Memory` in `exchange.notes["memory"]`, and the client's tools are replaced by
     the choice in `exchange.notes["finder"]`. The body that offers tools of ours is
     `exchange.notes["body"]`; else that is None. What waits takes its tokens from
-    `exchange.notes["room"]`, a `Room`, if the stage says how much there is.
+    `exchange.notes["room"]`, a `RecallBudget`, if the stage says how much there is.
     """
     body = exchange.notes.pop("body", None)
     wire = exchange.wire.name
@@ -106,7 +106,7 @@ def with_our_tools(
     text = waiting.text_for(
         exchange.tenant, body.get("input" if wire == "responses" else "messages")
     )
-    room: Room | None = exchange.notes.get("room")
+    room: RecallBudget | None = exchange.notes.get("room")
     text = room.fitting(text) if room is not None and text else text
     exchange.notes["body"] = TURNS[wire](body, 0).with_text(body, text) if text else body
     return made if made is not None and not text else json_bytes(exchange.notes["body"])

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ctxmem.gateway.http.relay import BrokenOff, Headers, UpstreamError
-from ctxmem.gateway.recall.answering import NO_ROOM, Answer, Room, called_name, waiting_text
+from ctxmem.gateway.recall.answering import NO_ROOM, Answer, RecallBudget, called_name, waiting_text
 from ctxmem.gateway.wire.frames import Frame, Frames, json_bytes, read_frame
 from ctxmem.gateway.wire.rounds import Round, Turn
 from ctxmem.gateway.wire.turns import TURNS
@@ -78,7 +78,7 @@ class Recalling:
     keep: Callable[[Sequence[str], str], None]
     most: int
     facts: dict[str, Any] = field(default_factory=dict)
-    room: Room | None = None
+    room: RecallBudget | None = None
     ours: frozenset[str] = frozenset({tool.NAME})
     declare: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     _turn: Turn = field(init=False)
