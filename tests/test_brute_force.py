@@ -19,7 +19,7 @@ import pytest
 from fuzz_size import some
 
 import ctxmem
-from ctxmem import Alternative, BudgetError, Chunk, Section, pack, pipeline, tokens
+from ctxmem import Alternative, BudgetError, Chunk, Section, cutting, pack, pipeline, tokens
 from ctxmem.value.spans import add_chunk_density
 
 WORDS = (
@@ -48,6 +48,7 @@ def fixed_values(monkeypatch):
     """Let the density of a unit depend on its text alone, and cut no sentence."""
     monkeypatch.setattr(pipeline, "MOST_BYTES", 10**6)
     monkeypatch.setattr(pipeline, "LEAST_BYTES", 10**6)
+    monkeypatch.setattr(cutting, "LEAST_BYTES", 10**6)
     estimate = pipeline.estimate
 
     def fixed(table, question):
