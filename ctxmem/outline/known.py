@@ -7,8 +7,10 @@ returns for all of them.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ _KEPT_CHARACTERS = 1 << 23
 _KEPT_TEXTS = 1 << 14
 _LONGEST = 1 << 17  # characters of a text; a longer one is cut again every time
 
-Columns = tuple[NDArray[np.generic], ...]
+Columns = tuple[NDArray[Any], ...]
 _Key = tuple[str, int, int, int]
 
 
@@ -44,9 +46,7 @@ class KnownOutlines:
         found = [known.get(key) for key in keys]
         missing = [t for t, columns in enumerate(found) if columns is None]
         if missing:
-            made = _outlines(
-                [texts[t] for t in missing], formats[missing], named[missing], room
-            )
+            made = _outlines([texts[t] for t in missing], formats[missing], named[missing], room)
             for t, columns in zip(missing, made, strict=True):
                 found[t] = columns
             self._keep([keys[t] for t in missing], made)
@@ -71,17 +71,14 @@ def _outlines(
 ) -> list[Columns]:
     """Return the outline of each text; ties are places in the text's own units."""
     corpus = _native.Corpus(texts)
-    *columns, first = _native.outline(corpus, formats, named, room, len(texts))
-    start, end, kind, flags, need, also, block = columns
+    outline = _native.outline(corpus, formats, named, room, len(texts))
+    start, end, kind, flags, need, also, block, first = outline
     owner = np.repeat(first[:-1], np.diff(first)).astype(np.int32)
     need = np.where(need >= 0, need - owner, -1).astype(np.int32)
     also = np.where(also >= 0, also - owner, -1).astype(np.int32)
     made = (start, end, kind, flags, need, also, block - owner)
     ends = first.tolist()
-    return [
-        tuple(column[at:to].copy() for column in made)
-        for at, to in zip(ends[:-1], ends[1:], strict=True)
-    ]
+    return [tuple(column[at:to].copy() for column in made) for at, to in itertools.pairwise(ends)]
 
 
 def _joined(parts: Sequence[Columns]) -> Columns:
