@@ -182,7 +182,7 @@ def test_messages_that_stay_are_the_clients_own_bytes():
 
 
 @pytest.mark.parametrize("row", ["anthropic", "openai", "deepseek"])
-def test_the_account_says_that_no_request_was_dearer(row):
+def test_the_account_says_that_no_request_cost_more(row):
     clock = Clock()
     wire = "anthropic" if row == "anthropic" else "chat"
     client = Client(manage(clock=clock, prices=row), wire)

@@ -546,3 +546,36 @@ def test_the_log_goes_to_stderr(form, lines):
     written = run.stderr.splitlines()
     assert (written if form == "text" else [json.loads(one)["level"] for one in written]) == lines
     assert run.stdout == ""
+
+
+@pytest.mark.parametrize("records", [3000, 20_000])
+def test_a_log_that_nobody_reads_holds_nobody(records):
+    code = (
+        "import sys; from ctxmem.gateway.telemetry import logs; logs.log_to_stderr('text');"
+        f"[logs.log.warning('x' * 100) for _ in range({records})]; print('went on', flush=True);"
+        "sys.stdin.read(1)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin and process.stdout and process.stderr
+    assert process.stdout.readline() == "went on\n"  # its pipe of 64 kB is full
+    process.stdin.close()
+    lines = process.stderr.read().splitlines()
+    assert process.wait() == 0
+    dropped = [int(line.split()[2]) for line in lines if "records were dropped" in line]
+    assert bool(dropped) == (records == 20_000)
+    assert lines.count(f"ctxmem serve: {'x' * 100}") == records - sum(dropped)
+
+
+def test_a_process_ends_although_nobody_reads_its_log():
+    code = (
+        "from ctxmem.gateway.telemetry import logs; logs.log_to_stderr('text');"
+        "[logs.log.warning('x' * 100) for _ in range(2000)]"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
+    code = process.wait()
+    assert process.stderr
+    process.stderr.close()
+    assert code == 0

@@ -35,7 +35,7 @@ from starlette.routing import Route
 
 from ctxmem.errors import InputError
 from ctxmem.gateway import serving
-from ctxmem.gateway.app import leaves
+from ctxmem.gateway.client import leaves
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http import security
 from ctxmem.gateway.http.protocol import MOST_HEAD, MOST_HEADERS

@@ -205,6 +205,28 @@ def test_a_writer_waits_no_longer_than_its_timeout(tmp_path):
         assert 2 == store.append("t", "s", [b"two"])
 
 
+def test_threads_of_one_process_take_turns_and_none_starves(tmp_path):
+    # SQLite's wait sleeps for up to 100 ms and looks again; then others have it.
+    store = SqliteStore(tmp_path / "s.db", timeout=1.0)
+    failed = []
+
+    def write(name):
+        for _ in range(200):
+            try:
+                store.append("t", name, [b"r" * 20_000])
+            except ctxmem.StoreError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(f"s{n}",)) for n in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert [200] * 24 == [store.version("t", f"s{n}") for n in range(24)]
+    store.close()
+
+
 def test_a_damaged_record_is_reported_and_the_others_are_read(tmp_path):
     with SqliteStore(tmp_path / "pages.db") as store:
         store.append("t", "s", [b"one", b"two", b"three"], pages={"a": b"A", "b": b"B"})

@@ -26,9 +26,9 @@ from starlette.types import Receive, Scope, Send
 
 from ctxmem.errors import StoreError
 from ctxmem.gateway.backlog import Backlog
+from ctxmem.gateway.client import Client, leaves
 from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
 from ctxmem.gateway.http.bodies import Body, BodyAllowance, ClientGone, Kept, TooLong, followed_by
-from ctxmem.gateway.http.refusals import refusal
 from ctxmem.gateway.http.relay import (
     Answer,
     BrokenOff,
@@ -42,15 +42,14 @@ from ctxmem.gateway.http.relay import (
 )
 from ctxmem.gateway.http.security import Doorkeeper, without_token
 from ctxmem.gateway.observe.contents import question_of
-from ctxmem.gateway.recall.answering import PendingResults, answer_from, called_name
-from ctxmem.gateway.recall.offering import Finder, with_our_tools
+from ctxmem.gateway.recall.answering import PendingResults
+from ctxmem.gateway.recall.offering import Finder, answer_of, with_our_tools
 from ctxmem.gateway.recall.recalling import Incoming, Recalling
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.store_watch import StoreWatch
 from ctxmem.gateway.telemetry.facts import RequestFacts
 from ctxmem.gateway.telemetry.spans import begin as begin_span
-from ctxmem.gateway.wire import Unreadable, family_of, wire_of
-from ctxmem.toolset.finding import NAME as FIND_TOOL
+from ctxmem.gateway.wire import Unreadable, wire_of
 
 log = logging.getLogger("ctxmem.gateway")
 
@@ -109,7 +108,7 @@ class Gateway:
         """Answer one request (ASGI)."""
         kind = scope["type"]
         if kind == "http":
-            client = _Client(scope, receive, send)
+            client = Client(scope, receive, send)
             try:
                 await self._answer(client)
             except (ClientGone, asyncio.CancelledError):
@@ -133,7 +132,7 @@ class Gateway:
         elif kind == "websocket":
             await send({"type": "websocket.close", "code": 1008})
 
-    def _left(self, client: _Client) -> None:
+    def _left(self, client: Client) -> None:
         """Write down a request that ended before its reply began."""
         exchange = client.exchange
         if exchange is not None and not client.keeps_body:
@@ -149,7 +148,7 @@ class Gateway:
                 return
             await send({"type": "lifespan.startup.complete"})
 
-    async def _answer(self, client: _Client) -> None:
+    async def _answer(self, client: Client) -> None:
         started = self._backlog.busy_at = perf_counter()
         path, headers = client.path, client.headers
         own = path.startswith(OWN_PATHS[0]) or path in OWN_PATHS
@@ -188,7 +187,7 @@ class Gateway:
         way = self._change if self._changes else self._pass
         await way(client, place, target, without_token(headers), exchange, started)
 
-    def _problem(self, client: _Client, place: Place | None) -> tuple[int, str] | None:
+    def _problem(self, client: Client, place: Place | None) -> tuple[int, str] | None:
         """Return why a request is not passed on."""
         if place is None:
             return 404, "no upstream is given for this path"
@@ -205,7 +204,7 @@ class Gateway:
 
     async def _pass(
         self,
-        client: _Client,
+        client: Client,
         place: Place,
         target: bytes,
         headers: Headers,
@@ -233,7 +232,7 @@ class Gateway:
 
     async def _change(
         self,
-        client: _Client,
+        client: Client,
         place: Place,
         target: bytes,
         headers: Headers,
@@ -278,7 +277,7 @@ class Gateway:
 
     async def _instead(
         self,
-        client: _Client,
+        client: Client,
         place: Place,
         target: bytes,
         headers: Headers,
@@ -309,7 +308,7 @@ class Gateway:
         return first
 
     async def _prepare(
-        self, client: _Client, exchange: Exchange
+        self, client: Client, exchange: Exchange
     ) -> Sequence[bytes] | AsyncIterator[bytes]:
         """Read a request and let the stage write another; return the client's own body."""
         body = client.body
@@ -353,7 +352,7 @@ class Gateway:
 
     async def _recalled(
         self,
-        client: _Client,
+        client: Client,
         answer: Incoming,
         place: Place,
         target: bytes,
@@ -376,7 +375,7 @@ class Gateway:
             wire=exchange.wire.name,
             sent=body,
             send=send,
-            answer=_answer_of(exchange),
+            answer=answer_of(exchange),
             keep=partial(self._results.keep, exchange.tenant),
             most=min(self.settings.most_read, _MOST_OF_A_REPLY),
             facts=exchange.facts,
@@ -396,14 +395,14 @@ class Gateway:
         exchange.facts["fault"] = stage
         log.error("%s failed: %s", stage, type(error).__name__, exc_info=_debugging())
 
-    async def _too_long(self, client: _Client, exchange: Exchange | None) -> None:
+    async def _too_long(self, client: Client, exchange: Exchange | None) -> None:
         if exchange is not None:
             exchange.facts["status"] = 413
             self._finish_later(client, exchange, 413, None, None)
         await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
 
     async def _unreachable(
-        self, client: _Client, exchange: Exchange | None, error: UpstreamError
+        self, client: Client, exchange: Exchange | None, error: UpstreamError
     ) -> None:
         if exchange is not None:
             exchange.facts["status"] = _HEAD_FAILED
@@ -414,7 +413,7 @@ class Gateway:
 
     async def _reply(
         self,
-        client: _Client,
+        client: Client,
         answer: Incoming,
         exchange: Exchange | None,
         started: float,
@@ -474,7 +473,7 @@ class Gateway:
 
     def _finish_later(
         self,
-        client: _Client,
+        client: Client,
         exchange: Exchange,
         status: int,
         answer: Incoming | None,
@@ -565,86 +564,9 @@ class Gateway:
             close()
 
 
-class _Client:
-    """The side of the client in one request (ASGI)."""
-
-    __slots__ = (
-        *("body", "exchange", "family", "headers", "keeps_body", "method", "path"),
-        *("preparing", "raw_path", "receive", "scope", "send", "started"),
-    )
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope, self.receive, self.send = scope, receive, send
-        self.headers: Headers = scope["headers"]
-        self.path: str = scope["path"]
-        self.raw_path: bytes = scope.get("raw_path") or self.path.encode()
-        self.method: str = scope["method"]
-        self.family = family_of(self.path, self.headers)
-        self.body: Body | None = None
-        self.exchange: Exchange | None = None
-        self.preparing: Future[bytes | None] | None = None
-        self.started = False
-        self.keeps_body = False
-
-    @property
-    def gone(self) -> bool:
-        return self.body is not None and self.body.client_gone
-
-    def header(self, name: bytes) -> str:
-        """Return the first value of a header, "" if there is none."""
-        for given, value in self.headers:
-            if given == name:
-                return value.decode("latin-1")
-        return ""
-
-    async def refuse(self, status: int, said: str) -> None:
-        """Answer with an error of the gateway."""
-        headers, body = refusal(self.family, status, said)
-        await self.begin(status, headers)
-        await self.write(body, last=True)
-
-    async def begin(self, status: int, headers: Headers) -> None:
-        self.started = True
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
-
-    async def write(self, part: bytes, *, last: bool) -> None:
-        if last:
-            self.done()  # the end of a reply looks like the client's leaving
-        message = {"type": "http.response.body", "body": part, "more_body": not last}
-        await self.send(message)
-
-    def done(self) -> None:
-        """Watch the client no longer, and let its body go unless it is still read."""
-        if self.body is not None:
-            self.body.done()
-
-
-def _answer_of(exchange: Exchange) -> Callable[[dict[str, Any]], str]:
-    """Return a function that answers a call of any tool of ours."""
-    memory = exchange.notes.get("memory")
-    finder: Finder | None = exchange.notes.get("finder")
-    recalled = answer_from(memory) if memory is not None else None
-
-    def answer(call: dict[str, Any]) -> str:
-        if finder is not None and called_name(call) == FIND_TOOL:
-            return finder.answer(call)
-        assert recalled is not None
-        return recalled(call)
-
-    return answer
-
-
 def _debugging() -> bool:
     """Whether errors are logged whole: texts and keys may be in them."""
     return log.isEnabledFor(logging.DEBUG)
-
-
-def leaves(raw_path: bytes) -> bool:
-    """Whether a path has a segment `..`, however it is written: it could leave the upstream's."""
-    if b".." not in raw_path and b"%" not in raw_path:
-        return False
-    plain = raw_path.lower().replace(b"%2e", b".").replace(b"%2f", b"/").replace(b"%5c", b"/")
-    return b".." in plain.replace(b"\\", b"/").split(b"/")
 
 
 def _both(first: Callable[[], None], second: Callable[[], None]) -> None:

@@ -143,7 +143,7 @@ class RecordMaker:
     def _stays_cached(self, before: int, after: int, progress: Progress) -> bool:
         """Return whether a table of `after` tokens costs less than the result it is made of.
 
-        A shorter prompt is dearer where it is too short for the provider's cache. The calls to
+        A shorter prompt costs more where it is too short for the provider's cache. The calls to
         come are compared, if the session grows as it did so far.
         """
         if self.ahead is not None:

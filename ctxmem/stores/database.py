@@ -74,8 +74,13 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Give this thread its connection, with the right to write."""
-        with self.use() as connection:
+        """Give this thread its connection, with the right to write.
+
+        Threads of this process wait for each other at a lock, which the next one has at once.
+        SQLite's own wait for other processes sleeps and looks again, so that one of many threads
+        could wait until its time is over while the others write.
+        """
+        with self.use() as connection, self._turn():
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -86,6 +91,20 @@ class Database:
                 raise
             if self._unfinished:
                 self._truncate_log(connection, wait=0)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let one thread of this process write at a time."""
+        writing = self._writing
+        if not writing.acquire(timeout=self.timeout):
+            raise StoreError(
+                f"store {str(self.path)!r}: other threads have written for more than "
+                f"{self.timeout:g} s; use fewer threads or a longer timeout"
+            )
+        try:
+            yield
+        finally:
+            writing.release()
 
     def close(self) -> None:
         """Close the connections of all threads; none of them may be inside a call."""
@@ -110,7 +129,7 @@ class Database:
     def _start_process(self) -> None:
         self._process = os.getpid()
         self._local = threading.local()
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
     def _check_process(self) -> None:

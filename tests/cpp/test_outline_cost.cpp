@@ -71,7 +71,7 @@ bool cheap(const Shape& shape, Make&& make, ctxmem::OutlineOptions options) {
     const auto grows = [](double a, double b, const std::string& s, const std::string& t) {
         return 2 * b / a * static_cast<double>(s.size()) / static_cast<double>(t.size());
     };
-    // What is linear may turn dearer once, where a limit of lines or bytes is reached.
+    // What is linear may cost more once, where a limit of lines or bytes is reached.
     const double factor = std::min(grows(once, two, text, twice), grows(two, four, twice, more));
     const double each = four / static_cast<double>(more.size());
     worst_factor = std::max(worst_factor, factor);

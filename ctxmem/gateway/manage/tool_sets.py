@@ -44,7 +44,10 @@ _LEAST_LEFT_OUT = 0.1
 """Share of the tokens of all tools that a choice has to leave out."""
 _LEAST_ROOM = 200  # tokens to choose for
 _OVER_MINIMUM = 1.25
-"""A choice may have so many times the tokens from which on a provider caches: less is dearer."""
+"""A choice may have so many times the least number of tokens that a provider caches.
+
+A request below that number is not cached, and costs more than a larger one that is.
+"""
 _MOST_READ = 8_000  # characters of the user's first message
 _FOUND = 3  # tools that a search declares, unless it names more
 _ANSWER = 2_000  # tokens that a call of `find_tool` may bring

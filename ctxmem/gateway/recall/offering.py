@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ctxmem.gateway.exchanges import Exchange, decoded
 from ctxmem.gateway.manage.splicing import document, written
-from ctxmem.gateway.recall.answering import PendingResults, RecallBudget
+from ctxmem.gateway.recall.answering import PendingResults, RecallBudget, answer_from, called_name
 from ctxmem.gateway.wire.frames import json_bytes
 from ctxmem.gateway.wire.reading import Asked, Unreadable
 from ctxmem.gateway.wire.rounds import dicts_in
@@ -110,3 +110,18 @@ def with_our_tools(
     text = room.fitting(text) if room is not None and text else text
     exchange.notes["body"] = TURNS[wire](body, 0).with_text(body, text) if text else body
     return made if made is not None and not text else json_bytes(exchange.notes["body"])
+
+
+def answer_of(exchange: Exchange) -> Callable[[dict[str, Any]], str]:
+    """Return a function that answers a call of any tool of ours."""
+    memory = exchange.notes.get("memory")
+    finder: Finder | None = exchange.notes.get("finder")
+    recalled = answer_from(memory) if memory is not None else None
+
+    def answer(call: dict[str, Any]) -> str:
+        if finder is not None and called_name(call) == FIND_TOOL:
+            return finder.answer(call)
+        assert recalled is not None
+        return recalled(call)
+
+    return answer

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import queue
+import sys
+import threading
+from contextlib import suppress
 from datetime import datetime, timezone
 
 from ctxmem.gateway.telemetry.facts import RequestFacts
@@ -17,9 +22,14 @@ log = logging.getLogger("ctxmem.gateway")
 log.addHandler(logging.NullHandler())
 
 
+_MOST_WAITING = 4096  # records
+_LAST_SECONDS = 1.0
+"""What waits when the process ends has so long to be written."""
+
+
 def log_to_stderr(form: str) -> None:
     """Write the log to stderr: warnings and faults as text, or every request too, as JSON."""
-    handler = logging.StreamHandler()
+    handler = PatientHandler(sys.stderr.fileno())
     if form == "json":
         handler.setFormatter(JsonFormatter())
         log.setLevel(logging.INFO)
@@ -28,6 +38,55 @@ def log_to_stderr(form: str) -> None:
         handler.setLevel(logging.WARNING)
     log.addHandler(handler)
     log.propagate = False
+
+
+class PatientHandler(logging.Handler):
+    """Writes records to a file descriptor in a thread of its own: no request waits for a reader.
+
+    A halted terminal and a pipe that nobody reads hold whoever writes to them. Records beyond
+    `most` that wait are dropped, and how many is written when the reader is back. Nothing here is
+    locked while it writes, so that the process can end.
+    """
+
+    def __init__(self, file: int, most: int = _MOST_WAITING) -> None:
+        super().__init__()
+        self._file = file
+        self._waiting: queue.Queue[logging.LogRecord | None] = queue.Queue(most)
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="ctxmem-log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have a record written, or count it as dropped."""
+        try:
+            self._waiting.put_nowait(record)
+        except queue.Full:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Write what waits, unless that takes long."""
+        with suppress(queue.Full):
+            self._waiting.put(None, timeout=_LAST_SECONDS)
+            self._thread.join(_LAST_SECONDS)
+        super().close()
+
+    def _run(self) -> None:
+        while (record := self._waiting.get()) is not None:
+            self._write(record)
+            dropped, self._dropped = self._dropped, 0
+            if dropped:
+                note = f"{dropped} records were dropped: nobody read the log"
+                self._write(logging.LogRecord(log.name, logging.WARNING, "", 0, note, None, None))
+
+    def _write(self, record: logging.LogRecord) -> None:
+        try:
+            left = f"{self.format(record)}\n".encode(errors="backslashreplace")
+            while left:
+                left = left[os.write(self._file, left) :]
+        except OSError:  # the reader has left
+            return
+        except Exception as error:
+            failed(error)
 
 
 def log_request(facts: RequestFacts) -> None:
