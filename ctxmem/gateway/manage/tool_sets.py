@@ -165,12 +165,17 @@ class Finder:
 
 @dataclass(slots=True)
 class _Held:
-    """What is known of one conversation: its choice, and whether it is sent."""
+    """What is known of one conversation: its choice, and whether it is sent.
+
+    A `tool_choice` may need all tools. The provider may keep them until `whole_until`, also for
+    requests with another one, and to change them before would cost that cache.
+    """
 
     given: Sequence[Any]
     chosen: Chosen | None
     sent: bool = False
     off: bool = False
+    whole_until: float = 0.0
 
 
 class ToolSets:
@@ -192,8 +197,11 @@ class ToolSets:
             return request
         choice = asked.tool_choice
         if not held.sent:
+            if choice not in _FREE or held.whole_until >= request.now:
+                held.whole_until = request.now + request.prices.ttl
+                return request
             made = self._first(request, held.chosen.with_full(called), account)
-            if made is None or choice not in _FREE:
+            if made is None:
                 return request
             held.chosen, held.sent = made[0], True
             return self._with(*made)
