@@ -464,7 +464,7 @@ def test_a_growing_session_keeps_its_prefix_and_its_tools(kind):
 def test_an_equal_call_keeps_what_the_request_before_had():
     given = {"system": "Be brief.", "tools": TOOLS, "history": chat(20)}
     first = ctxmem.assemble(QUESTION, 900, **given)
-    other = ctxmem.assemble("What does the ledger say?", 900, **given, previous=first)
+    other = ctxmem.assemble("Sign the ledger.", 900, **given, previous=first)
     assert other.tools == first.tools
     assert other.messages[: other.volatile_from] == first.messages[: first.volatile_from]
 

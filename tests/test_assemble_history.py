@@ -38,6 +38,10 @@ def assembled(turn: tuple[list[Any], str], previous: Any, **more: Any) -> Any:
     return ctxmem.assemble(question, 4000, history=history, previous=previous, **more)
 
 
+def names(request: Any) -> list[str]:
+    return [one["function"]["name"] for one in request.tools]
+
+
 def changes(requests: list[Any]) -> int:
     sent = [json.dumps(one.tools) for one in requests]
     return sum(a != b for a, b in itertools.pairwise(sent))
@@ -103,15 +107,45 @@ def test_histories_that_end_with_the_question_keep_their_tools_too() -> None:
     assert changes(made) <= 3
 
 
+def test_tools_make_room_for_a_history_that_grows() -> None:
+    """60 tools fill the first request; later ones need the room for what was said."""
+    made: list[Any] = []
+    for turn in session(5, 16):
+        made.append(assembled(turn, made[-1] if made else None, tools=tools()))
+    assert made[0].parts["tools"] > 3900
+    assert changes(made) <= 3
+    for one in made[2:]:
+        forms = [row.form for row in one.decisions if row.part == "history"]
+        assert set(forms) == {"full"}
+
+
+def test_tools_that_do_not_suit_a_question_stay_for_it_and_change_if_that_goes_on() -> None:
+    rng = random.Random(5)
+    verbs = ["sign", "weigh", "paint", "mow", "bake", "knit", "row", "sew"]
+    given = [tool(rng, f"{name}_{thing}", "openai") for name in verbs for thing in ("it", "all")]
+    first = ctxmem.assemble("Please sign it.", 500, tools=given)
+    once = ctxmem.assemble("Please knit it.", 500, tools=given, previous=first)
+    assert once.tools == first.tools
+    later = [once]
+    for _ in range(12):
+        later.append(ctxmem.assemble("Please knit it.", 500, tools=given, previous=later[-1]))
+    assert changes(later) == 1
+    assert "knit_it" not in names(first)
+    assert "knit_it" in names(later[-1])
+
+
 def test_passages_of_this_turn_are_sent_and_leave_the_tools_as_they_were() -> None:
     turns, given = session(5, 10), tools()
     passage = "The invoice of the warehouse is 300 euro and due on Monday."
+    asked = "When is the invoice of the warehouse due?"
     made = [
-        assembled(turn, "history", tools=given, passages=[passage] if n % 2 else [])
+        assembled((turn[0], asked), "history", tools=given, passages=[passage])
+        if n % 2
+        else assembled(turn, "history", tools=given)
         for n, turn in enumerate(turns)
     ]
     assert changes(made) <= 3
-    assert any(passage in json.dumps(one.messages) for one in made)
+    assert all(passage in json.dumps(one.messages) for one in made[3::2])
 
 
 def test_a_word_that_is_no_request_is_refused() -> None:

@@ -157,7 +157,7 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
         share=asked.share_of_texts,
     )
     fitter = Fitter(inputs, offered, conversation, blocks, layout, evidence, recalled)
-    fitted = fit_stable(fitter, before)
+    fitted, lost = fit_stable(fitter, before)
     choice, window, laid = fitted
     request = Request(
         messages=laid.messages,
@@ -188,7 +188,7 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
         system=laid.system,
         stopped_early=bool(inputs.budget.min_density) and laid.tokens < inputs.budget.limit,
         _deferred=offered.deferred(choice.forms["tools"]),
-        _state=State.of(conversation, offered, choice.forms, laid, before),
+        _state=State.of(conversation, offered, choice.forms, laid, before, lost),
     )
     blocks.keep()
     remember(inputs.memory, request)

@@ -79,16 +79,16 @@ class Fitter:
             raise (self.blocks.conflict if minima else None) or self.too_much()
         return found
 
-    def fit(self, kept: Kept, *, history_most: int | None = None) -> Fitted | None:
+    def fit(self, kept: Kept, *, most: Mapping[str, int] | None = None) -> Fitted | None:
         """Return the best request; None if what is required does not fit.
 
-        `kept` are forms of items by part and key that must not change. `history_most` is a maximum
-        of the history's tokens.
+        `kept` are forms of items by part and key that must not change. `most` are maxima of the
+        tokens of tools and history, beside those of their sections.
         """
         called = (True, False) if self.tools.tools and not kept else (True,)
         binding = (True, False) if self.conversation.statements else (False,)
         for self._binding, strict in itertools.product(binding, called):
-            menus = self._menus(kept, strict, history_most)
+            menus = self._menus(kept, strict, most or {})
             found = self._fit(Problem(menus, self.blocks))
             if found is not None:
                 return found
@@ -154,16 +154,16 @@ class Fitter:
 
     # Modes ----------------------------------------------------------------------------------------
 
-    def _menus(self, kept: Kept, strict: bool, history_most: int | None) -> list[Menu]:
+    def _menus(self, kept: Kept, strict: bool, most: Mapping[str, int]) -> list[Menu]:
         """Return the ways to send tools and history, as menus."""
         limits = dict(self.limits)
-        if history_most is not None:
-            least, most = limits.get("history", (0, None))
-            limits["history"] = (0, history_most if most is None else min(most, history_most))
+        for part, tokens in most.items():
+            own = limits.get(part, (0, None))[1]
+            limits[part] = (0, tokens if own is None else min(own, tokens))
         heads = self.layout.heads().get("history", 0)
         if "history" in limits and heads:
-            least, most = limits["history"]
-            limits["history"] = (max(0, least - heads), None if most is None else most - heads)
+            least, own = limits["history"]
+            limits["history"] = (max(0, least - heads), None if own is None else own - heads)
         offers = [
             [tools, units]
             for tools in self._tool_offers(strict, kept.get("tools"))

@@ -2,6 +2,13 @@
 
 A changed tool costs the whole cached prefix, and a changed message all behind it. The change is
 made where it must be, or where it brings more value than the tokens of the lost cache would.
+
+Tools that stay may be wrong for many questions, each by less than a change costs: large schemas
+that were chosen when the history was short leave no room for it later. So what requests lose by
+them is added up, and they change when that is what the change costs, as who rents buys when the
+rents have reached the price (Karlin, Manasse, Rudolph and Sleator 1988): it is never more than
+twice what knowing all requests would have cost. Each change of a session costs more than the one
+before, since questions want different tools and no set is right for all of them.
 """
 
 from __future__ import annotations
@@ -27,8 +34,16 @@ behind the same prefix."""
 LEAST_PRICE = 0.005
 """Value of a token at least, when the cost of a lost cache is compared."""
 CHANGE = 8.0
-"""A change must bring so many times what the lost cache costs: what the next question wants is not
-known, and what is lost is paid now."""
+"""A change of messages must bring so many times what the lost cache costs: what the next question
+wants is not known, and what is lost is paid now."""
+GROWTH = 0.25
+"""Share of the tokens of tools that is left for the history where tools change, or more, if it has
+more than that, so that it can double."""
+DEARER = 4.0
+"""A further change of tools in a session costs so many times what the one before did."""
+MOST_OF_ONE = 0.5
+"""One request counts up to this share of what the change costs: what a single question wants, the
+model finds by `find_tool`."""
 FORCED = 2
 """So many times in a session the tools change only because a tool was called that is not sent in
 full; later such tools wait for a change that pays. The model has their schemas from `find_tool`."""
@@ -44,7 +59,11 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a request had: the forms of tools and units, its note, and its stable messages."""
+    """What a request had: the forms of tools and units, its note, and its stable messages.
+
+    `forced` and `changes` are how often tools changed in the session, for a call and in all, and
+    `lost` is the value that requests lost by them since.
+    """
 
     tools: dict[str, str]
     known: dict[str, Tool]
@@ -52,6 +71,8 @@ class State:
     note: Any
     stable: int
     forced: int
+    changes: int
+    lost: float
 
     @classmethod
     def of(
@@ -61,13 +82,21 @@ class State:
         forms: Mapping[str, Mapping[str, str]],
         laid: Laid,
         before: State | None,
+        lost: float,
     ) -> State:
-        """Return the state of a request that was laid out, after the one before."""
-        forced = before.forced if before is not None else 0
-        if before is not None and _called(tools, before):
-            forced += any(forms["tools"].get(name) != form for name, form in before.tools.items())
+        """Return the state of a request that was laid out, after the one before.
+
+        `lost` is what it lost by the tools of the one before.
+        """
+        forced = changes = 0
+        now = {tool.name: forms["tools"].get(tool.name, ABSENT) for tool in tools.tools}
+        if before is not None:
+            changed = any(now.get(name) != form for name, form in before.tools.items())
+            forced = before.forced + (changed and _called(tools, before))
+            changes = before.changes + changed
+            lost = 0.0 if changed else before.lost + lost
         return cls(
-            {tool.name: forms["tools"].get(tool.name, ABSENT) for tool in tools.tools},
+            now,
             {tool.name: tool for tool in tools.tools},
             {
                 unit.mark: _stable(forms["history"].get(unit.key, "omitted"))
@@ -77,6 +106,8 @@ class State:
             conversation.note_for(forms["history"]),
             laid.volatile_from,
             forced,
+            changes,
+            lost,
         )
 
 
@@ -100,31 +131,37 @@ def remember(memory: Memory | None, request: Request) -> None:
             _last[memory] = request
 
 
-def fit_stable(fitter: Fitter, before: State | None) -> Fitted:
-    """Return the best request, near to the one before while that is worth its cache."""
+def fit_stable(fitter: Fitter, before: State | None) -> tuple[Fitted, float]:
+    """Return the best request, near to the one before while that is worth its cache.
+
+    The second result is the value that it lost by tools that stayed.
+    """
     if before is None:
-        return fitter.fit_or_raise()
+        return fitter.fit_or_raise(), 0.0
     tools, history = _kept_tools(fitter, before), _kept_history(fitter, before)
-    same = {"tools": tools, "history": history} if tools is not None else None
     stays = None
-    if same is not None:
+    if tools is not None:
         fitter.conversation.last_note = before.note
-        stays = fitter.fit(same)
+        stays = fitter.fit({"tools": tools, "history": history})
         fitter.conversation.last_note = None
-    if stays is not None and _whole(fitter, stays):
-        return stays
-    best = free = fitter.fit_or_raise()
-    lost = CHANGE * _lost(fitter, free)
-    behind = (stays or free).laid.parts.get("history", 0)
-    ahead = sum(free.laid.parts.get(part, 0) for part in ("system", "tools", "rules"))
-    fixed: Mapping[str, Mapping[str, str]] = {}
+        if stays is not None and _whole(fitter, stays):
+            return stays, 0.0
+    free = fitter.fit_or_raise()
+    price = _lost(fitter, free)
     kept = fitter.fit({"tools": tools}) if tools is not None else None
-    if kept is not None and fitter.value(kept) >= fitter.value(free) - lost * ahead:
-        best, fixed, ahead = kept, {"tools": tools or {}}, 0
-    best = _low(fitter, best, fixed)
-    if stays is not None and fitter.value(stays) >= fitter.value(best) - lost * (ahead + behind):
-        return stays
-    return best
+    if kept is None:
+        return _low(fitter, _with_room(fitter, free), {}), 0.0
+    loses = max(0.0, fitter.value(free) - fitter.value(kept))
+    ahead = sum(free.laid.parts.get(part, 0) for part in ("system", "tools", "rules"))
+    costs = price * ahead * DEARER**before.changes
+    loses = min(loses, MOST_OF_ONE * costs)
+    if before.lost + loses >= costs:
+        return _low(fitter, _with_room(fitter, free), {}), 0.0
+    best = _low(fitter, kept, {"tools": tools or {}})
+    behind = (stays or kept).laid.parts.get("history", 0)
+    if stays is not None and fitter.value(stays) >= fitter.value(best) - CHANGE * price * behind:
+        best = stays
+    return best, loses
 
 
 def _lost(fitter: Fitter, free: Fitted) -> float:
@@ -133,13 +170,23 @@ def _lost(fitter: Fitter, free: Fitted) -> float:
     return max(LEAST_PRICE, fitter.price(free)) * max(0.0, row.write - row.read)
 
 
+def _with_room(fitter: Fitter, free: Fitted) -> Fitted:
+    """Return the best request whose tools leave the history room to grow, if some are left out."""
+    forms, parts = free.choice.forms["tools"], free.laid.parts
+    if all(forms.get(tool.name) == "full" for tool in fitter.tools.tools):
+        return free
+    tools = parts.get("tools", 0)
+    most = tools - max(parts.get("history", 0), int(GROWTH * tools))
+    return fitter.fit({}, most={"tools": most}) or free if most > 0 else free
+
+
 def _low(fitter: Fitter, best: Fitted, kept: Mapping[str, Mapping[str, str]]) -> Fitted:
     """Return a request like `best` whose history has room to grow, if messages are left out."""
     forms = best.choice.forms["history"]
     if all(forms.get(unit.key) in ("full", "shortened") for unit in fitter.conversation.units):
         return best
     most = int(LOW_WATER * best.laid.parts.get("history", 0))
-    return fitter.fit(kept, history_most=most) or best
+    return fitter.fit(kept, most={"history": most}) or best
 
 
 def _whole(fitter: Fitter, fitted: Fitted) -> bool:
