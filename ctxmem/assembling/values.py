@@ -62,7 +62,7 @@ MENTIONS = _SCALE["mentions"]
 """The same for values, facts and the like, which the words of a question find."""
 BINDING_SHARE = _SCALE["binding_share"]
 """Share of the budget up to which statements that bind have this value."""
-REQUIRED_SHARE = 0.2
+REQUIRED_SHARE = 1 / 3
 """Share of the budget up to which rules, limits and the like must be sent."""
 
 NUMBERS = tuple(name.upper() for name in _SCALE)
