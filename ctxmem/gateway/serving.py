@@ -49,7 +49,7 @@ _BROKEN_OFF = "ASGI callable returned without completing response."
 _BACKLOG = 2048
 _GRACE_SECONDS = 10
 _IDLE_SECONDS = 75  # longer than clients keep theirs, so that none is closed as it is used
-_SWITCH_SECONDS = 0.0001
+_SWITCH_SECONDS = 0.0005
 """How long a worker thread may hold the interpreter while a request waits to be passed on.
 
 The loop gives it up each time it asks the system for news, several times a request.
