@@ -155,7 +155,7 @@ def fit_stable(fitter: Fitter, before: State | None) -> tuple[Fitted, float]:
     ahead = sum(free.laid.parts.get(part, 0) for part in ("system", "tools", "rules"))
     costs = price * ahead * DEARER**before.changes
     loses = min(loses, MOST_OF_ONE * costs)
-    if before.lost + loses >= costs:
+    if tools and loses and before.lost + loses >= costs:
         return _low(fitter, _with_room(fitter, free), {}), 0.0
     best = _low(fitter, kept, {"tools": tools or {}})
     behind = (stays or kept).laid.parts.get("history", 0)
