@@ -472,9 +472,14 @@ def _text_of(message: Any, index: int) -> str:
 
 
 def _read_facts(items: Sequence[Any], turns: Sequence[Turn]) -> _Facts:
-    texts = [chunk.text for chunk in passages(list(items))]
     parts = [part for i, item in enumerate(items) for part in parts_of(item, i)]
     calls = tuple(part.name for part in parts if part.kind == "call" and part.name)
+    if calls and set(calls) == {FINDER}:
+        # Schemas answer no question: every word of every tool is in them.
+        said_in = [(turn.role, _text_of(item, 0)) for item, turn in zip(items, turns, strict=True)]
+        texts = [f"{role}: {text}" for role, text in said_in if text.strip()]
+    else:
+        texts = [chunk.text for chunk in passages(list(items))]
     finders = {part.key for part in parts if part.kind == "call" and part.name == FINDER}
     answers = [part.body for part in parts if part.kind == "result" and part.key in finders]
     found = tuple(name for body in answers for text in _texts(body) for name in names_found(text))
