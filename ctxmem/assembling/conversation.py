@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -37,10 +38,17 @@ GIST = 70
 LASTING = frozenset({"decision", "commitment", "deadline"})
 """Kinds of statements, beside rules and the like, that bind whatever is asked."""
 
+FOLLOWS = 12
+"""A question of at most so many words may lean on the newest exchange: "Book it." is about what was
+said last, and has no word of it. ..."""
+NEWEST_SHARE = 0.5
+"""... So the exchange must be sent then, up to this share of the room."""
+
 OTHER_SHARE, OTHER_TOKENS = 0.04, 60
 """Values and facts must be sent up to this share of the room, or so many tokens if it is more."""
 
 _KEPT = 1 << 14
+_WORD = re.compile(r"\w+")
 
 
 class _Facts(NamedTuple):
@@ -132,6 +140,7 @@ class Conversation:
         self.units = self._read_units(units)
         self.called = [name for unit in self.units for name in unit.facts.calls]
         self.found = self._read_found()
+        self.newest = self._read_newest()
         entries = _statements(self.messages, self.turns, self.origin, self.marks, memory)
         self.statements = self._by_unit(entries)
         self.last_note: Any = None  # of the request before, which is kept while its forms are
@@ -279,6 +288,26 @@ class Conversation:
                 break
         return frozenset(names)
 
+    def _read_newest(self) -> tuple[int, ...]:
+        """Return the places of the last unit before the question, and of the user's before it.
+
+        There are none for a long question, which says itself what it is about.
+        """
+        if len(_WORD.findall(self.question)) > FOLLOWS:
+            return ()
+        asks = [
+            any(turn.asks for turn in self.turns[unit.span.start : unit.span.stop])
+            for unit in self.units
+        ]
+        end = len(asks)
+        while self.asked and end and not asks[end - 1]:
+            end -= 1
+        last = end - (2 if self.asked else 1)
+        if last < 0:
+            return ()
+        own = next((k for k in range(last, -1, -1) if asks[k]), last)
+        return (last, own) if own != last else (last,)
+
     def _by_unit(self, entries: Sequence[Entry]) -> dict[int, list[Entry]]:
         """Return the statements of each unit, by its place in `units`."""
         of = {i: k for k, unit in enumerate(self.units) for i in unit.span}
@@ -303,12 +332,14 @@ class Conversation:
         room: int,
         *,
         binding: bool = True,
+        newest: bool = True,
         excerpts: Mapping[int, int] | None = None,
         title: int = 0,
     ) -> Offer:
         """Return the units with their forms; `evidence` is the value of each as a passage.
 
-        With `binding`, units with rules and the like must be sent, as their line at least.
+        With `binding`, units with rules and the like must be sent, as their line at least, and
+        with `newest` those of the newest exchange, cut at least.
         `excerpts` are the tokens of excerpts that can be sent with the question, by the places of
         units, and `title` those of the line above them.
         """
@@ -321,6 +352,7 @@ class Conversation:
         columns = [full, short]
         worth = [value + bound, values.shortened(short, full) * value + bound]
         required = np.array([bool(unit.required) for unit in self.units], dtype=np.bool_)
+        required[self._must_follow(room) if newest else []] = True
         bind = np.zeros(n, dtype=np.bool_)
         bind[self._must_bind(room) if binding else []] = True
         lines = np.array(self._index_lines, dtype=np.int64)
@@ -334,6 +366,7 @@ class Conversation:
         if excerpts:
             own = np.full(n, NONE, dtype=np.int64)
             own[list(excerpts)] = list(excerpts.values())
+            own[required] = NONE
             # What a unit says that binds is in the note, too.
             binds = np.array([k in self.statements for k in range(n)], dtype=np.bool_)
             columns.append(np.where(binds, NONE, own))
@@ -351,6 +384,17 @@ class Conversation:
             self.base + title,
             inside,
         )
+
+    def _must_follow(self, room: int) -> list[int]:
+        """Return the units of the newest exchange that must be sent, the last one first."""
+        left = NEWEST_SHARE * room
+        made = []
+        for k in self.newest:
+            tokens = min(int(self.full[k]), int(self.short[k]))
+            if tokens <= left:
+                left -= tokens
+                made.append(k)
+        return made
 
     def _must_bind(self, room: int) -> list[int]:
         """Return the units whose statements bind, whose line must be sent at least.

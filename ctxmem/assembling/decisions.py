@@ -56,10 +56,13 @@ def decide(
         made.append(PartDecision("tools", tool.name, form, tokens, value, reason, i))
     for i, rule in enumerate(inputs.rules):
         made.append(_always("rules", rule[:60], inputs.meter.count(rule), i))
+    newest = {conversation.units[k].key for k in conversation.newest}
     for unit, row in zip(conversation.units, rows.get("history", ()), strict=True):
         form, tokens, value, more = row
         if unit.required:
             reason = f"required: {unit.required}"
+        elif unit.key in newest and form == "full":
+            reason = "it is of the newest exchange, which a short question may be about"
         else:
             reason = _said(form, "it is recent or the question may use it", tokens, more)
         made.append(PartDecision("history", unit.key, form, tokens, value, reason, unit.position))

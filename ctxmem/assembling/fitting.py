@@ -14,7 +14,7 @@ from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import LIMITED, Inputs
 from ctxmem.assembling.layout import Laid, Layout
 from ctxmem.assembling.menu import Menu
-from ctxmem.assembling.options import Offer, no_items, whole_units
+from ctxmem.assembling.options import NONE, Offer, no_items, whole_units
 from ctxmem.assembling.problem import Choice, Problem
 from ctxmem.assembling.recalling import Recalled
 from ctxmem.assembling.tool_items import ToolItems
@@ -63,7 +63,8 @@ class Fitter:
         }
         self._over = 0  # tokens by which the last request exceeds the budget
         self._binding = True  # rules that were said in the history must be sent
-        self._offers: dict[tuple[str, bool, bool], Offer] = {}
+        self._newest = True  # so must be the newest exchange
+        self._offers: dict[tuple[str, bool, bool, bool], Offer] = {}
 
     # Fitting --------------------------------------------------------------------------------------
 
@@ -87,7 +88,8 @@ class Fitter:
         """
         called = (True, False) if self.tools.tools and not kept else (True,)
         binding = (True, False) if self.conversation.statements else (False,)
-        for self._binding, strict in itertools.product(binding, called):
+        newest = (True, False) if self.conversation.newest else (False,)
+        for self._binding, strict, self._newest in itertools.product(binding, called, newest):
             menus = self._menus(kept, strict, most or {})
             found = self._fit(Problem(menus, self.blocks))
             if found is not None:
@@ -198,7 +200,7 @@ class Fitter:
 
     def _offer(self, part: str, more: bool) -> Offer:
         """Return the tools or the history with all forms (`more`), or without lines for them."""
-        key = part, more, self._binding
+        key = part, more, self._binding, self._newest
         found = self._offers.get(key)
         if found is None:
             if part == "tools":
@@ -209,6 +211,7 @@ class Fitter:
                         self.evidence,
                         self.room,
                         binding=self._binding,
+                        newest=self._newest,
                         excerpts=self.recalled.tokens,
                         title=self.recalled.title,
                     )
@@ -217,6 +220,12 @@ class Fitter:
                 )
             self._offers[key] = found
         return found
+
+    def least_history(self) -> int:
+        """Return about the tokens of the history that must be sent."""
+        offer = self._offer("history", True)
+        least = offer.counted[offer.required].min(axis=1, initial=NONE)
+        return int(least.sum()) + offer.fixed + self.layout.heads().get("history", 0)
 
     def offers(self) -> list[Offer]:
         """Return every item with all of its forms."""

@@ -185,7 +185,7 @@ def _low(fitter: Fitter, best: Fitted, kept: Mapping[str, Mapping[str, str]]) ->
     forms = best.choice.forms["history"]
     if all(forms.get(unit.key) in ("full", "shortened") for unit in fitter.conversation.units):
         return best
-    most = int(LOW_WATER * best.laid.parts.get("history", 0))
+    most = max(int(LOW_WATER * best.laid.parts.get("history", 0)), fitter.least_history())
     return fitter.fit(kept, most={"history": most}) or best
 
 
