@@ -542,3 +542,38 @@ def test_a_request_keeps_the_budget_and_its_bound_holds(given):
 
 
 # The knapsack of items against brute force --------------------------------------------------------
+
+
+@pytest.mark.parametrize("provider", ["openai", "responses", "anthropic"])
+def test_a_note_about_the_history_that_does_not_fit_gives_way_to_the_question(provider):
+    """The question fits alone, so no budget from there on raises."""
+    alone = ctxmem.assemble(QUESTION, 200, system="Be brief.", provider=provider).tokens
+    for budget in range(alone, alone + 30):
+        request = ctxmem.assemble(
+            QUESTION, budget, system="Be brief.", history=chat(3), provider=provider
+        )
+        assert counted(request) == request.tokens <= budget
+        assert QUESTION in json.dumps(request.messages)
+        assert len([one for one in request.decisions if one.part == "history"]) == 6
+    with pytest.raises(BudgetError, match="question"):
+        ctxmem.assemble(QUESTION, alone - 1, system="Be brief.", history=chat(3), provider=provider)
+
+
+def test_a_section_without_tokens_sends_nothing_of_its_part():
+    request = ctxmem.assemble(
+        QUESTION, 300, history=chat(3), tools=TOOLS, sections=[Section("history", max=0)]
+    )
+    assert request.parts["history"] == 0
+    assert [message["content"] for message in request.messages] == [QUESTION]
+    reasons = {one.reason for one in request.decisions if one.part == "history"}
+    assert reasons == {"no tokens are left for it, nor for a note that says so"}
+
+
+def test_a_section_that_is_too_small_for_what_waits_is_named():
+    call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    waiting = [
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+    ]
+    with pytest.raises(BudgetError, match="maximum of the section 'history'"):
+        ctxmem.assemble(None, 300, history=waiting, sections=[Section("history", max=0)])

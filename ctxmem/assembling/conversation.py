@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.assembling import values
-from ctxmem.assembling.options import BOTH, NONE, RECALLED, STABLE, Offer
+from ctxmem.assembling.options import BOTH, NO_NOTE, NONE, RECALLED, STABLE, Offer
 from ctxmem.chat import passages
 from ctxmem.chat.converting import converted
 from ctxmem.chat.counting import Meter
@@ -461,7 +461,9 @@ class Conversation:
     # Sending --------------------------------------------------------------------------------------
 
     def note_for(self, forms: Mapping[str, str]) -> dict[str, Any] | None:
-        """Return the note about units that are left out, None if none is."""
+        """Return the note about units that are left out, None if none is, or if it does not fit."""
+        if NO_NOTE in forms:
+            return None
         bound: list[str] = []
         index: list[str] = []
         missing = False

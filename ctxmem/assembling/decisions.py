@@ -8,7 +8,7 @@ import numpy as np
 
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import Inputs
-from ctxmem.assembling.options import NONE, Offer
+from ctxmem.assembling.options import NO_NOTE, NONE, Offer
 from ctxmem.assembling.repeats import shown_in
 from ctxmem.assembling.request import PartDecision
 from ctxmem.assembling.tool_items import ToolItems
@@ -63,6 +63,8 @@ def decide(
             reason = f"required: {unit.required}"
         elif unit.key in newest and form == "full":
             reason = "it is of the newest exchange, which a short question may be about"
+        elif NO_NOTE in forms["history"]:
+            reason = "no tokens are left for it, nor for a note that says so"
         else:
             reason = _said(form, "it is recent or the question may use it", tokens, more)
         made.append(PartDecision("history", unit.key, form, tokens, value, reason, unit.position))
