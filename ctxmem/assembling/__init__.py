@@ -160,7 +160,7 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
     fitted, lost = fit_stable(fitter, before)
     choice, window, laid = fitted
     request = Request(
-        messages=laid.messages,
+        messages=conversation.copied(laid.messages),
         tools=offered.copied(laid.tools),
         tokens=laid.tokens,
         budget=inputs.budget.limit,

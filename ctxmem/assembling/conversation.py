@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -476,13 +477,19 @@ class Conversation:
         if not missing:
             return None
         if self.last_note is not None:
-            return self.last_note  # type: ignore[no-any-return]
+            return dict(self.last_note)
         lines = [
             HEADING,
             *([BINDING, *bound] if bound else []),
             *([INDEX, *index] if index else []),
         ]
         return note(lines)
+
+    def copied(self, messages: list[Any]) -> list[Any]:
+        """Return messages with copies of the cut ones, which later requests are sent with, too."""
+        cut = {id(one) for unit in self.units for one in unit.facts.short or ()}
+        cut -= {id(one) for one in self.messages}
+        return [deepcopy(one) if id(one) in cut else one for one in messages]
 
     def recalled(self, forms: Mapping[str, str]) -> list[int]:
         """Return the places of the units of which an excerpt is sent with the question."""
@@ -555,7 +562,8 @@ def _shortened(items: Sequence[Any], turns: Sequence[Turn]) -> tuple[Any, ...] |
     made = [_cut(item, turn, i) for i, (item, turn) in enumerate(zip(items, turns, strict=True))]
     if all(new is old for new, old in zip(made, items, strict=True)):
         return None
-    return tuple(made)
+    # They are kept for later requests; the caller may change what was given.
+    return tuple(deepcopy(one) if isinstance(one, dict) else one for one in made)
 
 
 def _cut(item: Any, turn: Turn, index: int) -> Any:
