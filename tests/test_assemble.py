@@ -404,7 +404,17 @@ def test_an_overfull_input_never_raises():
         ({"sections": [Section("passages", min=600)]}, InputError, "minimum"),
         ({"rules": "Be kind."}, InputTypeError, "rules is"),
         ({"tools": [3]}, InputTypeError, "tool 0"),
-        ({"history": 3}, InputTypeError, "messages"),
+        ({"history": 3}, InputTypeError, "history is 3"),
+        ({"history": "Hi."}, InputTypeError, "history is 'Hi.'"),
+        ({"history": [{"role": "robot", "content": "Hi."}]}, InputError, "message 0 .*'robot'"),
+        ({"question": None}, InputError, "no message of the user"),
+        ({"question": " "}, InputError, "no message of the user"),
+        ({"code": 5}, InputTypeError, "code is 5"),
+        ({"code": [5]}, InputTypeError, "code has 5"),
+        ({"code": b"src"}, InputTypeError, "code is b'src'"),
+        ({"previous": 5}, InputTypeError, "previous is 5"),
+        ({"previous": {}}, InputTypeError, "previous is {}"),
+        ({"model": 5}, InputTypeError, "model is 5"),
         ({"system": 3}, InputTypeError, "system is 3"),
         ({"tools": [TOOLS[0], TOOLS[0]]}, InputError, "both named"),
         ({"budget": 0}, BudgetError, "budget"),
@@ -422,6 +432,18 @@ def test_answer_refuses_a_call_of_another_tool():
     call = {"type": "function", "id": "c", "function": {"name": "get_weather", "arguments": "{}"}}
     with pytest.raises(InputError, match="get_weather"):
         request.answer(call)
+    with pytest.raises(InputTypeError, match="the call is None"):
+        request.answer(None)
+
+
+def test_a_history_may_be_none_and_may_have_results_without_a_question():
+    assert ctxmem.assemble(QUESTION, 200, history=None).messages[0]["content"] == QUESTION
+    call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    steps = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "Rain."},
+    ]
+    assert ctxmem.assemble(None, 200, history=steps).messages == steps
 
 
 # Stability ----------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from ctxmem.assembling.recalling import recalled_of, with_pages, without_recalle
 from ctxmem.assembling.request import PARTS, PartDecision, Request
 from ctxmem.assembling.stability import State, before_of, fit_stable, remember
 from ctxmem.assembling.tool_items import ToolItems
-from ctxmem.errors import InputError
+from ctxmem.chat.shapes import shown
+from ctxmem.errors import InputError, InputTypeError
 from ctxmem.pricing import Prices
 from ctxmem.schema import Budget, Section
 from ctxmem.telemetry import describe_assemble, traced
@@ -107,6 +108,10 @@ def assemble(
     )
     if isinstance(previous, str) and previous != "history":
         raise InputError(f"previous is {previous!r}; expected a Request, 'history' or None")
+    if not isinstance(previous, str | Request | None):
+        raise InputTypeError(
+            f"previous is {shown(previous)}; expected a Request, 'history' or None"
+        )
     return _assembled(inputs, previous)
 
 

@@ -20,7 +20,9 @@ from ctxmem.chat.editing import replaced, with_content, with_result_texts
 from ctxmem.chat.history import whole
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import Turn, fingerprint
+from ctxmem.chat.shapes import ROLES
 from ctxmem.chat.shortening import excerpt
+from ctxmem.errors import InputError
 from ctxmem.memory import Memory
 from ctxmem.memory.ledger import STANDING, Entry, Ledger, line
 from ctxmem.toolset.finding import NAME as FINDER
@@ -49,6 +51,7 @@ OTHER_SHARE, OTHER_TOKENS = 0.04, 60
 """Values and facts must be sent up to this share of the room, or so many tokens if it is more."""
 
 _KEPT = 1 << 14
+_ROLES = frozenset(ROLES.values())
 _WORD = re.compile(r"\w+")
 
 
@@ -124,6 +127,7 @@ class Conversation:
         read = whole(given, provider, model)
         self.case = read.case
         self.messages, self.turns, self.origin = read.repaired[:3]
+        self._check_roles()
         self.asked, self.question = self._read_question(question)
         units, marks = read.repaired.units, read.marks
         self.in_flight = frozenset(read.repaired.in_flight)
@@ -148,6 +152,14 @@ class Conversation:
 
     # Reading --------------------------------------------------------------------------------------
 
+    def _check_roles(self) -> None:
+        for turn, at in zip(self.turns, self.origin, strict=True):
+            if turn.role not in _ROLES:
+                raise InputError(
+                    f"message {at} of the history has the role {turn.role!r}; expected system, "
+                    "developer, user, assistant, tool or function"
+                )
+
     def _read_costs(self) -> list[int]:
         memo = self.meter.memo
         made = []
@@ -167,6 +179,11 @@ class Conversation:
         last = next((i for i in reversed(range(len(self.turns))) if self.turns[i].asks), -1)
         said = _text_of(self.messages[last], last) if last >= 0 else ""
         if question is None or not question.strip():
+            if last < 0 and not any(turn.results for turn in self.turns):
+                raise InputError(
+                    f"question is {question!r} and the history has no message of the user; give a "
+                    "question, or a history that ends with one"
+                )
             return True, said
         answered = any(
             turn.role == "assistant" and turn.speaks and not turn.calls
