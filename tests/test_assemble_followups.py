@@ -103,3 +103,19 @@ def test_a_long_question_says_itself_what_it_is_about():
     question = "In which of the cities that I asked you about was the answer the number 3?"
     request = ctxmem.assemble(question, 150, history=TRAVEL)
     assert LONG.strip() not in sent(request)
+
+
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhg"
+    "GAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def test_an_image_that_is_the_question_is_sent():
+    """It has about 255 tokens and no word, so that only its place says that it asks."""
+    picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": PIXEL}}]}
+    history = [*TRAVEL, picture]
+    request = ctxmem.assemble(None, 450, history=history)
+    assert request.messages[-1] == picture
+    with pytest.raises(ctxmem.BudgetError, match="it is the question"):
+        ctxmem.assemble(None, 100, history=history)

@@ -125,16 +125,6 @@ def test_steps_of_a_turn_keep_the_tools_of_its_question() -> None:
     assert changes(made) <= 3
 
 
-def test_a_turn_that_began_with_an_image_is_computed() -> None:
-    image = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
-    history = [
-        {"role": "user", "content": [image]},
-        {"role": "assistant", "content": "A dot."},
-    ]
-    request = assembled((history, "What colour is it?"), "history", tools=tools(3))
-    assert request.messages[1:2] == history[1:]  # the image has about 4,900 tokens
-
-
 def test_tools_make_room_for_a_history_that_grows() -> None:
     """60 tools fill the first request; later ones need the room for what was said."""
     made: list[Any] = []

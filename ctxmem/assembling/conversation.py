@@ -179,7 +179,7 @@ class Conversation:
         last = next((i for i in reversed(range(len(self.turns))) if self.turns[i].asks), -1)
         said = _text_of(self.messages[last], last) if last >= 0 else ""
         if question is None or not question.strip():
-            if last < 0 and not any(turn.results for turn in self.turns):
+            if not any(turn.role == "user" or turn.results for turn in self.turns):
                 raise InputError(
                     f"question is {question!r} and the history has no message of the user; give a "
                     "question, or a history that ends with one"
@@ -278,6 +278,8 @@ class Conversation:
             if any(turn.asks for turn in turns):
                 found.setdefault(k, "it is the question")
                 break
+        if spans and self.turns[-1].role == "user":  # an image without a word
+            found.setdefault(len(spans) - 1, "it is the question")
         if spans and self.turns[-1].results:
             found.setdefault(len(spans) - 1, "the model has not read its results yet")
         return found

@@ -53,8 +53,7 @@ def earlier(
         turn = replace(past, history=history[: end + 1])
         if not asked:
             said = [part.text for part in parts_of(history[end], end) if part.kind == "text"]
-            if any(text.strip() for text in said):  # else it is an image, say
-                turn = replace(past, history=history[:end], question="\n".join(said))
+            turn = replace(past, history=history[:end], question="\n".join(said))
         key = (first, _key(turn))
         if key[1] is not None:
             with _lock:
