@@ -436,6 +436,25 @@ def test_answer_refuses_a_call_of_another_tool():
         request.answer(None)
 
 
+@pytest.mark.parametrize("provider", ["openai", "responses", "anthropic"])
+def test_messages_that_no_provider_takes_have_a_decision(provider):
+    call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    history = [
+        {"role": "user", "content": "Is it cold?"},
+        {"role": "tool", "tool_call_id": "c0", "content": "No."},  # answers nothing
+        {"role": "user", "content": None},  # says nothing
+        {"role": "assistant", "content": None, "tool_calls": [call]},  # is never answered
+        {"role": "assistant", "content": "It is cold."},
+    ]
+    request = ctxmem.assemble(QUESTION, 500, history=history, provider=provider)
+    found = {one.key: one for one in request.decisions if one.part == "history"}
+    assert sorted(found) == ["0", "1", "2", "3", "4"]
+    assert [found[key].form for key in "01234"] == ["full", *["omitted"] * 3, "full"]
+    assert "answers no open call" in found["1"].reason
+    assert "empty" in found["2"].reason
+    assert "has no result" in found["3"].reason
+
+
 def test_a_history_may_be_none_and_may_have_results_without_a_question():
     assert ctxmem.assemble(QUESTION, 200, history=None).messages[0]["content"] == QUESTION
     call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}

@@ -139,6 +139,12 @@ class Conversation:
             units = [r for r in read.repaired.units if r[-1] < len(self.messages)]
             marks, self.in_flight = read.marks[:-1], frozenset()
         self.origin = [places[at] for at in self.origin]
+        left = set(self.origin)
+        self.refused = {  # messages that are not sent since no provider takes them, and why
+            places[fault.message]: fault.wrong
+            for fault in read.case.faults
+            if fault.done and fault.message < len(places) and places[fault.message] not in left
+        }
         self.marks = [mark_of(*pair) for pair in zip(self.messages, marks, strict=True)]
         self.costs = self._read_costs()
         self.head = self._head()

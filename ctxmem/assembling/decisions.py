@@ -68,6 +68,8 @@ def decide(
         else:
             reason = _said(form, "it is recent or the question may use it", tokens, more)
         made.append(PartDecision("history", unit.key, form, tokens, value, reason, unit.position))
+    for at, wrong in conversation.refused.items():
+        made.append(PartDecision("history", str(at), "omitted", 0, 0.0, f"refused: {wrong}", at))
     made += _block_decisions(inputs, window, folds)
     return tuple(made)
 
