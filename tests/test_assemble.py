@@ -510,6 +510,23 @@ def test_an_equal_call_keeps_what_the_request_before_had():
     assert other.messages[: other.volatile_from] == first.messages[: first.volatile_from]
 
 
+def test_what_stays_as_it_was_says_so():
+    """The ledger's tools are in full for the first question, which the second has no use for."""
+    first = ctxmem.assemble("Lock and print the entry of the ledger.", 420, tools=TOOLS)
+    kept = [one.key for one in first.decisions if one.form == "full" and one.part == "tools"]
+    history = [
+        {"role": "user", "content": "Lock and print the entry of the ledger."},
+        {"role": "assistant", "content": "Done."},
+    ]
+    second = ctxmem.assemble("Thank you.", 460, tools=TOOLS, history=history, previous=first)
+    assert second.tools == first.tools
+    reasons = {one.key: one.reason for one in second.decisions if one.part == "tools"}
+    assert kept and all("it stays as in the request before" in reasons[key] for key in kept)
+    assert not any("worth" in reason for reason in reasons.values())
+    alone = ctxmem.assemble("Thank you.", 460, tools=TOOLS, history=history)
+    assert not any("request before" in one.reason for one in alone.decisions)
+
+
 def test_a_tool_that_is_called_comes_into_the_set_in_full():
     first = ctxmem.assemble(QUESTION, 330, tools=TOOLS)
     assert forms(first, "tools")["ledger_sign"] != "full"

@@ -18,7 +18,7 @@ from ctxmem.assembling.layout import Layout
 from ctxmem.assembling.options import Item, Option
 from ctxmem.assembling.recalling import recalled_of, with_pages, without_recalled
 from ctxmem.assembling.request import PARTS, PartDecision, Request
-from ctxmem.assembling.stability import State, before_of, fit_stable, remember
+from ctxmem.assembling.stability import State, before_of, fit_stable, remember, stayed
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.chat.shapes import shown
 from ctxmem.errors import InputError, InputTypeError
@@ -180,6 +180,7 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
             window,
             laid.parts,
             laid.folds,
+            stayed(before, conversation, choice.forms),
         ),
         status="optimal" if fitter.proved(fitted) else "feasible",
         gap=fitter.gap(fitted),

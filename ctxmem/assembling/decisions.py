@@ -17,6 +17,9 @@ from ctxmem.schema import Decision, Reason, Window
 
 Forms = Mapping[str, Mapping[str, str]]
 
+_STAYS = "it stays as in the request before, for the prompt cache"
+_OUT = ("omitted", "indexed")
+
 _SAID = {
     "full": "{gain}; it is worth its {tokens:,} tokens",
     "short": "{gain}; its whole schema is not worth {more:,} tokens more",
@@ -39,8 +42,13 @@ def decide(
     window: Window | None,
     heads: Mapping[str, int],
     folds: Sequence[Fold] = (),
+    stay: Forms | None = None,
 ) -> tuple[PartDecision, ...]:
-    """Return a decision for every tool, unit of the history, rule and passage."""
+    """Return a decision for every tool, unit of the history, rule and passage.
+
+    `stay` are the forms of tools and units that stayed as the request before had them.
+    """
+    stay = stay or {}
     made: list[PartDecision] = []
     if inputs.system:
         made.append(_always("system", "system", heads.get("system", 0), 0))
@@ -51,6 +59,8 @@ def decide(
         form, tokens, value, more = row
         if form == "full" and tool.name in tools.called:
             reason = "the history calls it"
+        elif stay.get("tools", {}).get(tool.name) == form:
+            reason = f"needed with probability {chance:.2f}; {_STAYS}"
         else:
             reason = _said(form, f"needed with probability {chance:.2f}", tokens, more)
         made.append(PartDecision("tools", tool.name, form, tokens, value, reason, i))
@@ -63,6 +73,8 @@ def decide(
             reason = f"required: {unit.required}"
         elif unit.key in newest and form == "full":
             reason = "it is of the newest exchange, which a short question may be about"
+        elif form in _OUT and unit.key in stay.get("history", {}):
+            reason = _STAYS
         elif NO_NOTE in forms["history"]:
             reason = "no tokens are left for it, nor for a note that says so"
         else:
