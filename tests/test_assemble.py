@@ -404,7 +404,17 @@ def test_an_overfull_input_never_raises():
         ({"sections": [Section("passages", min=600)]}, InputError, "minimum"),
         ({"rules": "Be kind."}, InputTypeError, "rules is"),
         ({"tools": [3]}, InputTypeError, "tool 0"),
-        ({"history": 3}, InputTypeError, "messages"),
+        ({"history": 3}, InputTypeError, "history is 3"),
+        ({"history": "Hi."}, InputTypeError, "history is 'Hi.'"),
+        ({"history": [{"role": "robot", "content": "Hi."}]}, InputError, "message 0 .*'robot'"),
+        ({"question": None}, InputError, "no message of the user"),
+        ({"question": " "}, InputError, "no message of the user"),
+        ({"code": 5}, InputTypeError, "code is 5"),
+        ({"code": [5]}, InputTypeError, "code has 5"),
+        ({"code": b"src"}, InputTypeError, "code is b'src'"),
+        ({"previous": 5}, InputTypeError, "previous is 5"),
+        ({"previous": {}}, InputTypeError, "previous is {}"),
+        ({"model": 5}, InputTypeError, "model is 5"),
         ({"system": 3}, InputTypeError, "system is 3"),
         ({"tools": [TOOLS[0], TOOLS[0]]}, InputError, "both named"),
         ({"budget": 0}, BudgetError, "budget"),
@@ -422,6 +432,37 @@ def test_answer_refuses_a_call_of_another_tool():
     call = {"type": "function", "id": "c", "function": {"name": "get_weather", "arguments": "{}"}}
     with pytest.raises(InputError, match="get_weather"):
         request.answer(call)
+    with pytest.raises(InputTypeError, match="the call is None"):
+        request.answer(None)
+
+
+@pytest.mark.parametrize("provider", ["openai", "responses", "anthropic"])
+def test_messages_that_no_provider_takes_have_a_decision(provider):
+    call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    history = [
+        {"role": "user", "content": "Is it cold?"},
+        {"role": "tool", "tool_call_id": "c0", "content": "No."},  # answers nothing
+        {"role": "user", "content": None},  # says nothing
+        {"role": "assistant", "content": None, "tool_calls": [call]},  # is never answered
+        {"role": "assistant", "content": "It is cold."},
+    ]
+    request = ctxmem.assemble(QUESTION, 500, history=history, provider=provider)
+    found = {one.key: one for one in request.decisions if one.part == "history"}
+    assert sorted(found) == ["0", "1", "2", "3", "4"]
+    assert [found[key].form for key in "01234"] == ["full", *["omitted"] * 3, "full"]
+    assert "answers no open call" in found["1"].reason
+    assert "empty" in found["2"].reason
+    assert "has no result" in found["3"].reason
+
+
+def test_a_history_may_be_none_and_may_have_results_without_a_question():
+    assert ctxmem.assemble(QUESTION, 200, history=None).messages[0]["content"] == QUESTION
+    call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    steps = [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "Rain."},
+    ]
+    assert ctxmem.assemble(None, 200, history=steps).messages == steps
 
 
 # Stability ----------------------------------------------------------------------------------------
@@ -467,6 +508,23 @@ def test_an_equal_call_keeps_what_the_request_before_had():
     other = ctxmem.assemble("Sign the ledger.", 900, **given, previous=first)
     assert other.tools == first.tools
     assert other.messages[: other.volatile_from] == first.messages[: first.volatile_from]
+
+
+def test_what_stays_as_it_was_says_so():
+    """The ledger's tools are in full for the first question, which the second has no use for."""
+    first = ctxmem.assemble("Lock and print the entry of the ledger.", 420, tools=TOOLS)
+    kept = [one.key for one in first.decisions if one.form == "full" and one.part == "tools"]
+    history = [
+        {"role": "user", "content": "Lock and print the entry of the ledger."},
+        {"role": "assistant", "content": "Done."},
+    ]
+    second = ctxmem.assemble("Thank you.", 460, tools=TOOLS, history=history, previous=first)
+    assert second.tools == first.tools
+    reasons = {one.key: one.reason for one in second.decisions if one.part == "tools"}
+    assert kept and all("it stays as in the request before" in reasons[key] for key in kept)
+    assert not any("worth" in reason for reason in reasons.values())
+    alone = ctxmem.assemble("Thank you.", 460, tools=TOOLS, history=history)
+    assert not any("request before" in one.reason for one in alone.decisions)
 
 
 def test_a_tool_that_is_called_comes_into_the_set_in_full():
@@ -542,3 +600,38 @@ def test_a_request_keeps_the_budget_and_its_bound_holds(given):
 
 
 # The knapsack of items against brute force --------------------------------------------------------
+
+
+@pytest.mark.parametrize("provider", ["openai", "responses", "anthropic"])
+def test_a_note_about_the_history_that_does_not_fit_gives_way_to_the_question(provider):
+    """The question fits alone, so no budget from there on raises."""
+    alone = ctxmem.assemble(QUESTION, 200, system="Be brief.", provider=provider).tokens
+    for budget in range(alone, alone + 30):
+        request = ctxmem.assemble(
+            QUESTION, budget, system="Be brief.", history=chat(3), provider=provider
+        )
+        assert counted(request) == request.tokens <= budget
+        assert QUESTION in json.dumps(request.messages)
+        assert len([one for one in request.decisions if one.part == "history"]) == 6
+    with pytest.raises(BudgetError, match="question"):
+        ctxmem.assemble(QUESTION, alone - 1, system="Be brief.", history=chat(3), provider=provider)
+
+
+def test_a_section_without_tokens_sends_nothing_of_its_part():
+    request = ctxmem.assemble(
+        QUESTION, 300, history=chat(3), tools=TOOLS, sections=[Section("history", max=0)]
+    )
+    assert request.parts["history"] == 0
+    assert [message["content"] for message in request.messages] == [QUESTION]
+    reasons = {one.reason for one in request.decisions if one.part == "history"}
+    assert reasons == {"no tokens are left for it, nor for a note that says so"}
+
+
+def test_a_section_that_is_too_small_for_what_waits_is_named():
+    call = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    waiting = [
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+    ]
+    with pytest.raises(BudgetError, match="maximum of the section 'history'"):
+        ctxmem.assemble(None, 300, history=waiting, sections=[Section("history", max=0)])

@@ -107,6 +107,24 @@ def test_histories_that_end_with_the_question_keep_their_tools_too() -> None:
     assert changes(made) <= 3
 
 
+def test_steps_of_a_turn_keep_the_tools_of_its_question() -> None:
+    """An agent sends its history after every call: question, result, result."""
+    given, made = tools(60), []
+    history: list[Any] = []
+    for n, (_, question) in enumerate(session(6, 4)):
+        history.append({"role": "user", "content": question})
+        made.append(assembled((history, None), "history", tools=given))  # type: ignore[arg-type]
+        for step in range(2):
+            function = {"name": names(made[0])[0], "arguments": "{}"}
+            call = {"id": f"c{n}{step}", "type": "function", "function": function}
+            history.append({"role": "assistant", "content": None, "tool_calls": [call]})
+            history.append({"role": "tool", "tool_call_id": f"c{n}{step}", "content": f"Row {n}."})
+            made.append(assembled((history, None), "history", tools=given))  # type: ignore[arg-type]
+        history.append({"role": "assistant", "content": "Done."})
+    assert len(made) == 12
+    assert changes(made) <= 3
+
+
 def test_tools_make_room_for_a_history_that_grows() -> None:
     """60 tools fill the first request; later ones need the room for what was said."""
     made: list[Any] = []

@@ -145,6 +145,42 @@ def test_a_change_of_a_tool_changes_no_other_call(cold):
         assert json.dumps(ctxmem.assemble(**given, tools=tools).tools) == expected
 
 
+@pytest.mark.parametrize("changed", ["given", "sent"])
+def test_a_change_of_a_cut_message_changes_no_other_call(cold, changed):
+    """The result is cut; its call is not, and is kept beside it."""
+
+    def said() -> list[dict]:
+        call = {"id": "c1", "type": "function", "function": {"name": "rows", "arguments": "{}"}}
+        return [
+            {"role": "user", "content": "Get the rows."},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "A row of the table.\n" * 400},
+            {"role": "assistant", "content": "There are 400."},
+        ]
+
+    given = said()
+    first = ctxmem.assemble("How many rows?", 400, history=given)
+    expected = json.dumps(first.messages)
+    assert [one.form for one in first.decisions if one.key == "1-2"] == ["shortened"]
+    for message in given if changed == "given" else first.messages:
+        message["content"] = "changed"
+        for call in message.get("tool_calls", ()):
+            call["function"]["name"] = "changed"
+    assert json.dumps(ctxmem.assemble("How many rows?", 400, history=said()).messages) == expected
+
+
+def test_a_change_of_the_note_changes_no_later_request(cold):
+    said = [{"role": "user", "content": f"Word {i} of many. " * 30} for i in range(20)]
+    given = {"history": said, "tools": [{"name": "now"}]}
+    first = ctxmem.assemble("And now?", 600, **given)
+    second = ctxmem.assemble("And now?", 600, **given, previous=first)
+    expected = json.dumps(second.messages)
+    assert second.messages[0]["content"].startswith("[memory] Earlier messages")
+    second.messages[0]["content"] = "changed"
+    third = ctxmem.assemble("And now?", 600, **given, previous=first)
+    assert json.dumps(third.messages) == expected
+
+
 def test_threads_get_what_one_thread_gets(cold):
     calls = session(random.Random(3), 4)
     alone = [outcome(one) for one in calls]

@@ -18,9 +18,10 @@ from ctxmem.assembling.layout import Layout
 from ctxmem.assembling.options import Item, Option
 from ctxmem.assembling.recalling import recalled_of, with_pages, without_recalled
 from ctxmem.assembling.request import PARTS, PartDecision, Request
-from ctxmem.assembling.stability import State, before_of, fit_stable, remember
+from ctxmem.assembling.stability import State, before_of, fit_stable, remember, stayed
 from ctxmem.assembling.tool_items import ToolItems
-from ctxmem.errors import InputError
+from ctxmem.chat.shapes import shown
+from ctxmem.errors import InputError, InputTypeError
 from ctxmem.pricing import Prices
 from ctxmem.schema import Budget, Section
 from ctxmem.telemetry import describe_assemble, traced
@@ -107,6 +108,10 @@ def assemble(
     )
     if isinstance(previous, str) and previous != "history":
         raise InputError(f"previous is {previous!r}; expected a Request, 'history' or None")
+    if not isinstance(previous, str | Request | None):
+        raise InputTypeError(
+            f"previous is {shown(previous)}; expected a Request, 'history' or None"
+        )
     return _assembled(inputs, previous)
 
 
@@ -160,7 +165,7 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
     fitted, lost = fit_stable(fitter, before)
     choice, window, laid = fitted
     request = Request(
-        messages=laid.messages,
+        messages=conversation.copied(laid.messages),
         tools=offered.copied(laid.tools),
         tokens=laid.tokens,
         budget=inputs.budget.limit,
@@ -175,6 +180,7 @@ def _assembled(inputs: Inputs, previous: Request | str | None) -> Request:
             window,
             laid.parts,
             laid.folds,
+            stayed(before, conversation, choice.forms),
         ),
         status="optimal" if fitter.proved(fitted) else "feasible",
         gap=fitter.gap(fitted),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.assembling import values
-from ctxmem.assembling.options import BOTH, NONE, RECALLED, STABLE, Offer
+from ctxmem.assembling.options import BOTH, NO_NOTE, NONE, RECALLED, STABLE, Offer
 from ctxmem.chat import passages
 from ctxmem.chat.converting import converted
 from ctxmem.chat.counting import Meter
@@ -18,7 +20,9 @@ from ctxmem.chat.editing import replaced, with_content, with_result_texts
 from ctxmem.chat.history import whole
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import Turn, fingerprint
+from ctxmem.chat.shapes import ROLES
 from ctxmem.chat.shortening import excerpt
+from ctxmem.errors import InputError
 from ctxmem.memory import Memory
 from ctxmem.memory.ledger import STANDING, Entry, Ledger, line
 from ctxmem.toolset.finding import NAME as FINDER
@@ -37,10 +41,18 @@ GIST = 70
 LASTING = frozenset({"decision", "commitment", "deadline"})
 """Kinds of statements, beside rules and the like, that bind whatever is asked."""
 
+FOLLOWS = 12
+"""A question of at most so many words may lean on the newest exchange: "Book it." is about what was
+said last, and has no word of it. ..."""
+NEWEST_SHARE = 0.5
+"""... So the exchange must be sent then, up to this share of the room."""
+
 OTHER_SHARE, OTHER_TOKENS = 0.04, 60
 """Values and facts must be sent up to this share of the room, or so many tokens if it is more."""
 
 _KEPT = 1 << 14
+_ROLES = frozenset(ROLES.values())
+_WORD = re.compile(r"\w+")
 
 
 class _Facts(NamedTuple):
@@ -115,6 +127,7 @@ class Conversation:
         read = whole(given, provider, model)
         self.case = read.case
         self.messages, self.turns, self.origin = read.repaired[:3]
+        self._check_roles()
         self.asked, self.question = self._read_question(question)
         units, marks = read.repaired.units, read.marks
         self.in_flight = frozenset(read.repaired.in_flight)
@@ -126,17 +139,32 @@ class Conversation:
             units = [r for r in read.repaired.units if r[-1] < len(self.messages)]
             marks, self.in_flight = read.marks[:-1], frozenset()
         self.origin = [places[at] for at in self.origin]
+        left = set(self.origin)
+        self.refused = {  # messages that are not sent since no provider takes them, and why
+            places[fault.message]: fault.wrong
+            for fault in read.case.faults
+            if fault.done and fault.message < len(places) and places[fault.message] not in left
+        }
         self.marks = [mark_of(*pair) for pair in zip(self.messages, marks, strict=True)]
         self.costs = self._read_costs()
         self.head = self._head()
         self.units = self._read_units(units)
         self.called = [name for unit in self.units for name in unit.facts.calls]
         self.found = self._read_found()
+        self.newest = self._read_newest()
         entries = _statements(self.messages, self.turns, self.origin, self.marks, memory)
         self.statements = self._by_unit(entries)
         self.last_note: Any = None  # of the request before, which is kept while its forms are
 
     # Reading --------------------------------------------------------------------------------------
+
+    def _check_roles(self) -> None:
+        for turn, at in zip(self.turns, self.origin, strict=True):
+            if turn.role not in _ROLES:
+                raise InputError(
+                    f"message {at} of the history has the role {turn.role!r}; expected system, "
+                    "developer, user, assistant, tool or function"
+                )
 
     def _read_costs(self) -> list[int]:
         memo = self.meter.memo
@@ -157,6 +185,11 @@ class Conversation:
         last = next((i for i in reversed(range(len(self.turns))) if self.turns[i].asks), -1)
         said = _text_of(self.messages[last], last) if last >= 0 else ""
         if question is None or not question.strip():
+            if not any(turn.role == "user" or turn.results for turn in self.turns):
+                raise InputError(
+                    f"question is {question!r} and the history has no message of the user; give a "
+                    "question, or a history that ends with one"
+                )
             return True, said
         answered = any(
             turn.role == "assistant" and turn.speaks and not turn.calls
@@ -251,6 +284,8 @@ class Conversation:
             if any(turn.asks for turn in turns):
                 found.setdefault(k, "it is the question")
                 break
+        if spans and self.turns[-1].role == "user":  # an image without a word
+            found.setdefault(len(spans) - 1, "it is the question")
         if spans and self.turns[-1].results:
             found.setdefault(len(spans) - 1, "the model has not read its results yet")
         return found
@@ -279,6 +314,26 @@ class Conversation:
                 break
         return frozenset(names)
 
+    def _read_newest(self) -> tuple[int, ...]:
+        """Return the places of the last unit before the question, and of the user's before it.
+
+        There are none for a long question, which says itself what it is about.
+        """
+        if len(_WORD.findall(self.question)) > FOLLOWS:
+            return ()
+        asks = [
+            any(turn.asks for turn in self.turns[unit.span.start : unit.span.stop])
+            for unit in self.units
+        ]
+        end = len(asks)
+        while self.asked and end and not asks[end - 1]:
+            end -= 1
+        last = end - (2 if self.asked else 1)
+        if last < 0:
+            return ()
+        own = next((k for k in range(last, -1, -1) if asks[k]), last)
+        return (last, own) if own != last else (last,)
+
     def _by_unit(self, entries: Sequence[Entry]) -> dict[int, list[Entry]]:
         """Return the statements of each unit, by its place in `units`."""
         of = {i: k for k, unit in enumerate(self.units) for i in unit.span}
@@ -303,12 +358,14 @@ class Conversation:
         room: int,
         *,
         binding: bool = True,
+        newest: bool = True,
         excerpts: Mapping[int, int] | None = None,
         title: int = 0,
     ) -> Offer:
         """Return the units with their forms; `evidence` is the value of each as a passage.
 
-        With `binding`, units with rules and the like must be sent, as their line at least.
+        With `binding`, units with rules and the like must be sent, as their line at least, and
+        with `newest` those of the newest exchange, cut at least.
         `excerpts` are the tokens of excerpts that can be sent with the question, by the places of
         units, and `title` those of the line above them.
         """
@@ -321,6 +378,7 @@ class Conversation:
         columns = [full, short]
         worth = [value + bound, values.shortened(short, full) * value + bound]
         required = np.array([bool(unit.required) for unit in self.units], dtype=np.bool_)
+        required[self._must_follow(room) if newest else []] = True
         bind = np.zeros(n, dtype=np.bool_)
         bind[self._must_bind(room) if binding else []] = True
         lines = np.array(self._index_lines, dtype=np.int64)
@@ -334,6 +392,7 @@ class Conversation:
         if excerpts:
             own = np.full(n, NONE, dtype=np.int64)
             own[list(excerpts)] = list(excerpts.values())
+            own[required] = NONE
             # What a unit says that binds is in the note, too.
             binds = np.array([k in self.statements for k in range(n)], dtype=np.bool_)
             columns.append(np.where(binds, NONE, own))
@@ -351,6 +410,17 @@ class Conversation:
             self.base + title,
             inside,
         )
+
+    def _must_follow(self, room: int) -> list[int]:
+        """Return the units of the newest exchange that must be sent, the last one first."""
+        left = NEWEST_SHARE * room
+        made = []
+        for k in self.newest:
+            tokens = min(int(self.full[k]), int(self.short[k]))
+            if tokens <= left:
+                left -= tokens
+                made.append(k)
+        return made
 
     def _must_bind(self, room: int) -> list[int]:
         """Return the units whose statements bind, whose line must be sent at least.
@@ -417,7 +487,9 @@ class Conversation:
     # Sending --------------------------------------------------------------------------------------
 
     def note_for(self, forms: Mapping[str, str]) -> dict[str, Any] | None:
-        """Return the note about units that are left out, None if none is."""
+        """Return the note about units that are left out, None if none is, or if it does not fit."""
+        if NO_NOTE in forms:
+            return None
         bound: list[str] = []
         index: list[str] = []
         missing = False
@@ -430,13 +502,19 @@ class Conversation:
         if not missing:
             return None
         if self.last_note is not None:
-            return self.last_note  # type: ignore[no-any-return]
+            return dict(self.last_note)
         lines = [
             HEADING,
             *([BINDING, *bound] if bound else []),
             *([INDEX, *index] if index else []),
         ]
         return note(lines)
+
+    def copied(self, messages: list[Any]) -> list[Any]:
+        """Return messages with copies of the cut ones, which later requests are sent with, too."""
+        cut = {id(one) for unit in self.units for one in unit.facts.short or ()}
+        cut -= {id(one) for one in self.messages}
+        return [deepcopy(one) if id(one) in cut else one for one in messages]
 
     def recalled(self, forms: Mapping[str, str]) -> list[int]:
         """Return the places of the units of which an excerpt is sent with the question."""
@@ -472,9 +550,14 @@ def _text_of(message: Any, index: int) -> str:
 
 
 def _read_facts(items: Sequence[Any], turns: Sequence[Turn]) -> _Facts:
-    texts = [chunk.text for chunk in passages(list(items))]
     parts = [part for i, item in enumerate(items) for part in parts_of(item, i)]
     calls = tuple(part.name for part in parts if part.kind == "call" and part.name)
+    if calls and set(calls) == {FINDER}:
+        # Schemas answer no question: every word of every tool is in them.
+        said_in = [(turn.role, _text_of(item, 0)) for item, turn in zip(items, turns, strict=True)]
+        texts = [f"{role}: {text}" for role, text in said_in if text.strip()]
+    else:
+        texts = [chunk.text for chunk in passages(list(items))]
     finders = {part.key for part in parts if part.kind == "call" and part.name == FINDER}
     answers = [part.body for part in parts if part.kind == "result" and part.key in finders]
     found = tuple(name for body in answers for text in _texts(body) for name in names_found(text))
@@ -504,7 +587,8 @@ def _shortened(items: Sequence[Any], turns: Sequence[Turn]) -> tuple[Any, ...] |
     made = [_cut(item, turn, i) for i, (item, turn) in enumerate(zip(items, turns, strict=True))]
     if all(new is old for new, old in zip(made, items, strict=True)):
         return None
-    return tuple(made)
+    # They are kept for later requests; the caller may change what was given.
+    return tuple(deepcopy(one) if isinstance(one, dict) else one for one in made)
 
 
 def _cut(item: Any, turn: Turn, index: int) -> Any:

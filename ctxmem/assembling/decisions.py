@@ -8,7 +8,7 @@ import numpy as np
 
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import Inputs
-from ctxmem.assembling.options import NONE, Offer
+from ctxmem.assembling.options import NO_NOTE, NONE, Offer
 from ctxmem.assembling.repeats import shown_in
 from ctxmem.assembling.request import PartDecision
 from ctxmem.assembling.tool_items import ToolItems
@@ -16,6 +16,9 @@ from ctxmem.chat.folding import Fold
 from ctxmem.schema import Decision, Reason, Window
 
 Forms = Mapping[str, Mapping[str, str]]
+
+_STAYS = "it stays as in the request before, for the prompt cache"
+_OUT = ("omitted", "indexed")
 
 _SAID = {
     "full": "{gain}; it is worth its {tokens:,} tokens",
@@ -39,8 +42,13 @@ def decide(
     window: Window | None,
     heads: Mapping[str, int],
     folds: Sequence[Fold] = (),
+    stay: Forms | None = None,
 ) -> tuple[PartDecision, ...]:
-    """Return a decision for every tool, unit of the history, rule and passage."""
+    """Return a decision for every tool, unit of the history, rule and passage.
+
+    `stay` are the forms of tools and units that stayed as the request before had them.
+    """
+    stay = stay or {}
     made: list[PartDecision] = []
     if inputs.system:
         made.append(_always("system", "system", heads.get("system", 0), 0))
@@ -51,18 +59,29 @@ def decide(
         form, tokens, value, more = row
         if form == "full" and tool.name in tools.called:
             reason = "the history calls it"
+        elif stay.get("tools", {}).get(tool.name) == form:
+            reason = f"needed with probability {chance:.2f}; {_STAYS}"
         else:
             reason = _said(form, f"needed with probability {chance:.2f}", tokens, more)
         made.append(PartDecision("tools", tool.name, form, tokens, value, reason, i))
     for i, rule in enumerate(inputs.rules):
         made.append(_always("rules", rule[:60], inputs.meter.count(rule), i))
+    newest = {conversation.units[k].key for k in conversation.newest}
     for unit, row in zip(conversation.units, rows.get("history", ()), strict=True):
         form, tokens, value, more = row
         if unit.required:
             reason = f"required: {unit.required}"
+        elif unit.key in newest and form == "full":
+            reason = "it is of the newest exchange, which a short question may be about"
+        elif form in _OUT and unit.key in stay.get("history", {}):
+            reason = _STAYS
+        elif NO_NOTE in forms["history"]:
+            reason = "no tokens are left for it, nor for a note that says so"
         else:
             reason = _said(form, "it is recent or the question may use it", tokens, more)
         made.append(PartDecision("history", unit.key, form, tokens, value, reason, unit.position))
+    for at, wrong in conversation.refused.items():
+        made.append(PartDecision("history", str(at), "omitted", 0, 0.0, f"refused: {wrong}", at))
     made += _block_decisions(inputs, window, folds)
     return tuple(made)
 

@@ -3,7 +3,8 @@
 A call that is given no request before it can compute one, because the history holds the questions
 that were asked: each turn is assembled after the one before it. The turns are computed from a fixed
 one on, the first of all in the first 32 turns, then another after every 16, so that a call computes
-at most 31. The result depends on nothing but the arguments; what was computed is remembered, so
+at most 31. Steps of one turn (calls of tools and their results) go on with the request of its
+question. The result depends on nothing but the arguments; what was computed is remembered, so
 that a growing conversation computes one turn for each call.
 """
 
@@ -41,7 +42,8 @@ def earlier(
     """
     history = inputs.history
     asks = [i for i, message in enumerate(history) if read_one(message, i).asks]
-    asks = asks[:-1] if asked else asks
+    if asked and asks and asks[-1] == len(history) - 1:
+        asks = asks[:-1]  # else the model has answered it, by calls: that request was before this
     first = max(0, len(asks) // _EVERY - 1) * _EVERY
     rest = {name: one for name, one in inputs.sections.items() if name not in BLOCKS}
     past = replace(inputs, question=None, memory=None, own_history=False, chunks=(), sections=rest)

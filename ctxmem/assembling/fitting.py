@@ -13,8 +13,8 @@ from ctxmem.assembling.blocks import Blocks
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.inputs import LIMITED, Inputs
 from ctxmem.assembling.layout import Laid, Layout
-from ctxmem.assembling.menu import Menu
-from ctxmem.assembling.options import Offer, no_items, whole_units
+from ctxmem.assembling.menu import Limits, Menu
+from ctxmem.assembling.options import NONE, Offer, no_items, nothing_sent, whole_units
 from ctxmem.assembling.problem import Choice, Problem
 from ctxmem.assembling.recalling import Recalled
 from ctxmem.assembling.tool_items import ToolItems
@@ -63,7 +63,8 @@ class Fitter:
         }
         self._over = 0  # tokens by which the last request exceeds the budget
         self._binding = True  # rules that were said in the history must be sent
-        self._offers: dict[tuple[str, bool, bool], Offer] = {}
+        self._newest = True  # so must be the newest exchange
+        self._offers: dict[tuple[str, bool, bool, bool], Offer] = {}
 
     # Fitting --------------------------------------------------------------------------------------
 
@@ -87,12 +88,20 @@ class Fitter:
         """
         called = (True, False) if self.tools.tools and not kept else (True,)
         binding = (True, False) if self.conversation.statements else (False,)
-        for self._binding, strict in itertools.product(binding, called):
+        newest = (True, False) if self.conversation.newest else (False,)
+        for self._binding, strict, self._newest in itertools.product(binding, called, newest):
             menus = self._menus(kept, strict, most or {})
             found = self._fit(Problem(menus, self.blocks))
             if found is not None:
                 return found
-        return None
+        units = self.conversation.units
+        if kept or most or not units or any(unit.required for unit in units):
+            return None
+        # A note about what is left out does not fit, and the question goes before it.
+        limits = self._limits({})
+        offers = self._tool_offers(False, None)
+        menus = [self._menu([tools, nothing_sent("history")], limits) for tools in offers]
+        return self._fit(Problem(menus, self.blocks))
 
     def _fit(self, problem: Problem) -> Fitted | None:
         if self.room < 0:
@@ -156,6 +165,18 @@ class Fitter:
 
     def _menus(self, kept: Kept, strict: bool, most: Mapping[str, int]) -> list[Menu]:
         """Return the ways to send tools and history, as menus."""
+        limits = self._limits(most)
+        return [
+            self._menu([tools, units], limits)
+            for tools in self._tool_offers(strict, kept.get("tools"))
+            for units in self._history_offers(kept.get("history"))
+        ]
+
+    def _menu(self, offers: list[Offer], limits: Limits) -> Menu:
+        return Menu(offers, limits, self.inputs.budget.min_density)
+
+    def _limits(self, most: Mapping[str, int]) -> Limits:
+        """Return the limits of tools and history, without what is always sent."""
         limits = dict(self.limits)
         for part, tokens in most.items():
             own = limits.get(part, (0, None))[1]
@@ -164,12 +185,7 @@ class Fitter:
         if "history" in limits and heads:
             least, own = limits["history"]
             limits["history"] = (max(0, least - heads), None if own is None else own - heads)
-        offers = [
-            [tools, units]
-            for tools in self._tool_offers(strict, kept.get("tools"))
-            for units in self._history_offers(kept.get("history"))
-        ]
-        return [Menu(pair, limits, self.inputs.budget.min_density) for pair in offers]
+        return limits
 
     def _tool_offers(self, strict: bool, kept: Mapping[str, str] | None) -> list[Offer]:
         tools = self.tools
@@ -198,7 +214,7 @@ class Fitter:
 
     def _offer(self, part: str, more: bool) -> Offer:
         """Return the tools or the history with all forms (`more`), or without lines for them."""
-        key = part, more, self._binding
+        key = part, more, self._binding, self._newest
         found = self._offers.get(key)
         if found is None:
             if part == "tools":
@@ -209,6 +225,7 @@ class Fitter:
                         self.evidence,
                         self.room,
                         binding=self._binding,
+                        newest=self._newest,
                         excerpts=self.recalled.tokens,
                         title=self.recalled.title,
                     )
@@ -217,6 +234,12 @@ class Fitter:
                 )
             self._offers[key] = found
         return found
+
+    def least_history(self) -> int:
+        """Return about the tokens of the history that must be sent."""
+        offer = self._offer("history", True)
+        least = offer.counted[offer.required].min(axis=1, initial=NONE)
+        return int(least.sum()) + offer.fixed + self.layout.heads().get("history", 0)
 
     def offers(self) -> list[Offer]:
         """Return every item with all of its forms."""
@@ -285,8 +308,10 @@ class Fitter:
                 named[f"{chunk.section} {chunk.id!r} (pinned)"] = layout.meter.count(chunk.text)
         said = ", ".join(f"{name}: {tokens:,}" for name, tokens in list(named.items())[:8])
         total = layout.meter.request + sum(named.values())
+        narrow = [name for name, (_, most) in self.limits.items() if most is not None]
+        hint = f", or the maximum of the section {narrow[0]!r}" if narrow else ""
         return BudgetError(
             f"budget is {self.limit:,} tokens but what is required needs about {total:,} ({said}); "
-            "raise the budget, or shorten or unpin these",
+            f"raise the budget{hint}, or shorten or unpin these",
             pinned=list(named) or ["request"],
         )

@@ -80,9 +80,11 @@ def read_inputs(
     if provider not in PROVIDERS:
         expected = ", ".join(map(repr, PROVIDERS))
         raise InputError(f"provider is {shown(provider)}; expected one of {expected}")
+    if model is not None and not isinstance(model, str):
+        raise InputTypeError(f"model is {shown(model)}; expected the name of a model, or None")
     limit = intake.read_budget(budget)
     kept = memory if isinstance(memory, Memory) else None
-    said = listed(history)
+    said = [] if history is None else listed(history, "history")
     own = kept is not None and not said
     if kept is not None and own:
         said = kept.messages()
@@ -159,9 +161,15 @@ def _code_chunks(code: Any, question: str | None) -> list[Chunk]:
     if code is None or (isinstance(code, Sequence) and not code):
         return []
     if not callable(getattr(code, "chunks", None)):
-        items = [code] if isinstance(code, str) or hasattr(code, "__fspath__") else list(code)
+        single = isinstance(code, str) or hasattr(code, "__fspath__")
+        items = [code] if single else _several(code, "code")
         if all(isinstance(item, Chunk) for item in items):
             return [replace(item, section="code") for item in items]
+        for item in items:
+            if not isinstance(item, str) and not hasattr(item, "__fspath__"):
+                raise InputTypeError(
+                    f"code has {shown(item)}; expected paths of files and folders, or a Codebase"
+                )
         from ctxmem.codebase import code as read_code
 
         code = read_code(items)

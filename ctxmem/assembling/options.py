@@ -15,6 +15,9 @@ which an excerpt is sent with the question."""
 STABLE = {RECALLED: "omitted", BOTH: "indexed"}
 """The form of such a unit among the messages that the next request begins with."""
 
+NO_NOTE = "no note"
+"""Item of a history of which nothing is sent, not even the note about it."""
+
 NONE = 1 << 40
 """Tokens of a form that an item does not have."""
 
@@ -134,6 +137,12 @@ def no_items(part: str) -> Offer:
         np.zeros((0, 0)),
         np.zeros(0, dtype=np.bool_),
     )
+
+
+def nothing_sent(part: str) -> Offer:
+    """Return the offer of a part of which nothing is sent, not even a note that says so."""
+    zero = np.zeros((1, 1), dtype=np.int64)
+    return Offer(part, [NO_NOTE], ("omitted",), zero, np.zeros((1, 1)), np.ones(1, dtype=np.bool_))
 
 
 def whole_units(offer: Offer) -> Offer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ctxmem.errors import InputError
+from ctxmem.errors import InputError, InputTypeError
 from ctxmem.schema import SCHEMA_VERSION
 
 PARTS = ("system", "tools", "rules", "history", "memory", "passages", "code", "question")
@@ -98,11 +98,13 @@ class Request:
         """Return the message that answers a call of `find_tool`, in the form of the call.
 
         Raises:
-            InputError: it is a call of another tool.
+            InputError, InputTypeError: it is no call, or one of another tool.
         """
         from ctxmem.toolset import answer_find
         from ctxmem.toolset.finding import NAME
 
+        if not isinstance(call, Mapping):
+            raise InputTypeError(f"the call is {call!r}; expected a dict, as the model returned it")
         function = call.get("function")
         inner = function if isinstance(function, Mapping) else call
         name = inner.get("name")

@@ -52,6 +52,8 @@ NEEDED = 0.5
 
 ABSENT = "absent"
 """Form of a tool that the model cannot find either."""
+_OUT = {"tools": ABSENT, "history": "omitted"}
+"""The form of what is not among the forms of a request."""
 
 _last: WeakKeyDictionary[Memory, Request] = WeakKeyDictionary()
 _lock = threading.Lock()
@@ -109,6 +111,25 @@ class State:
             changes,
             lost,
         )
+
+
+def stayed(
+    before: State | None, conversation: Conversation, forms: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """Return the forms of tools and units that the request before had, by part, if all stayed."""
+    if before is None:
+        return {}
+    units = {
+        unit.key: form
+        for unit in conversation.units
+        if (form := before.history.get(unit.mark)) is not None
+    }
+    made = {"tools": before.tools, "history": units}
+    return {
+        part: own
+        for part, own in made.items()
+        if all(_stable(forms[part].get(key, _OUT[part])) == form for key, form in own.items())
+    }
 
 
 def _stable(form: str) -> str:
@@ -185,7 +206,7 @@ def _low(fitter: Fitter, best: Fitted, kept: Mapping[str, Mapping[str, str]]) ->
     forms = best.choice.forms["history"]
     if all(forms.get(unit.key) in ("full", "shortened") for unit in fitter.conversation.units):
         return best
-    most = int(LOW_WATER * best.laid.parts.get("history", 0))
+    most = max(int(LOW_WATER * best.laid.parts.get("history", 0)), fitter.least_history())
     return fitter.fit(kept, most={"history": most}) or best
 
 

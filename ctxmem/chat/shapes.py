@@ -97,15 +97,18 @@ def kind_of(block: Any) -> str:
     return kind if isinstance(kind, str) else ""
 
 
-def listed(messages: Any) -> list[Any]:
-    """Return the messages as a list, or raise InputTypeError for what is no series of messages."""
+def listed(messages: Any, name: str = "messages") -> list[Any]:
+    """Return the messages as a list, or raise InputTypeError for what is no series of messages.
+
+    `name` is what the caller calls them.
+    """
     if isinstance(messages, list):
         return messages
-    refuse_table(messages, "messages")
+    refuse_table(messages, name)
     if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Iterable):
         hint = "pass its 'messages'" if isinstance(messages, Mapping) else "wrap it in a list"
         raise InputTypeError(
-            f"messages is {shown(messages)}; expected a list of messages, each {_EXPECTED}: {hint}"
+            f"{name} is {shown(messages)}; expected a list of messages, each {_EXPECTED}: {hint}"
         )
     return list(messages)
 

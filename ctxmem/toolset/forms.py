@@ -225,11 +225,13 @@ def _as_mapping(tool: Any, index: int) -> Mapping[str, Any]:
     if isinstance(tool, Mapping):
         inner = tool
     elif inspect.isfunction(tool) or inspect.ismethod(tool):
+        if tool.__name__ == "<lambda>":
+            raise InputError(f"tool {index} is a lambda; expected a function with a name")
         return _of_function(tool)
     else:
         inner = _of_object(tool)
         if inner is None and not isinstance(tool, str | bytes):
-            inner = schemas_of([tool])[0]
+            inner = _of_framework(tool)
         if not isinstance(inner, Mapping):
             raise InputTypeError(
                 f"tool {index} is {shown(tool)}; expected its schema as a dict, a framework's tool "
@@ -242,6 +244,15 @@ def _as_mapping(tool: Any, index: int) -> Mapping[str, Any]:
             about = {"name": inner["title"], "description": inner.get("description") or ""}
             return {**about, "parameters": inner}
     return made
+
+
+def _of_framework(tool: Any) -> Any:
+    """Return a framework's tool or a callable as a dict, None if it is neither."""
+    try:
+        made = schemas_of([tool])[0]
+        return made if isinstance(made.get("parameters"), Mapping) else _of_function(tool)
+    except (TypeError, ValueError, AttributeError):  # no tool, or a callable without a signature
+        return None
 
 
 def _of_object(tool: Any) -> dict[str, Any] | None:
@@ -334,7 +345,8 @@ def _made(schema: Mapping[str, Any], index: int) -> Tool:
         ) from None
     inner, field = _function_of(schema)
     if inner is None:
-        name = schema.get("name") or schema.get("type")
+        own = schema.get("type") != "function"  # such as {"type": "web_search"}
+        name = schema.get("name") or (schema.get("type") if own else None)
         custom = schema.get("custom")
         if isinstance(custom, Mapping):
             name = custom.get("name") or name
