@@ -76,3 +76,12 @@ def test_what_is_chosen_or_the_only_proposal_is_a_decision(answer, reply, expect
 @pytest.mark.parametrize("reply", ["no", "neither", "3", "What is Redis?", "Add the 2 files.", "c"])
 def test_what_chooses_none_decides_nothing(reply):
     assert decided(TWO + "Which one?", reply) == []
+
+
+def test_one_of_many_proposals_is_found_by_the_word_that_only_it_has() -> None:
+    # If each were compared with all others, this would take minutes.
+    many = "\n".join(f"- Let's use redis{n}, the fast one." for n in range(20_000))
+    assert decided(f"You could choose:\n{many}", "redis7 is fine") == [
+        "Let's use redis7, the fast one."
+    ]
+    assert decided(f"You could choose:\n{many}", "the fast one") == []

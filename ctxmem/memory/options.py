@@ -7,6 +7,7 @@ steps of a plan accepts them all.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from ctxmem.memory.statements import Found
@@ -110,10 +111,11 @@ def _chosen(text: str, offered: Sequence[tuple[Found, str]], reply: str) -> Foun
     if len(start.split()) > _MOST_WORDS or forbids(start):
         return None
     about = [content(text[one.start : one.end]) for one, _ in offered]
+    said = Counter(word for each in about for word in each)
     met = [
         one
-        for i, (one, _) in enumerate(offered)
-        if words & about[i] - frozenset().union(*about[:i], *about[i + 1 :])
+        for (one, _), own in zip(offered, about, strict=True)
+        if any(said[word] == 1 for word in words & own)
     ]
     return met[0] if len(met) == 1 else None
 
