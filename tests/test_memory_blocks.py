@@ -165,6 +165,31 @@ def test_rows_of_a_table_that_was_made_are_whole():
     assert re.search(r"\n\[\.\.\. \d+ of 30 rows left out \.\.\.\]\nord_", shown)
 
 
+def test_brackets_in_the_strings_of_a_table_are_no_tables():
+    notes = ['say "[" now, a|b', "{", '"', "\\", ']"[']
+    rows = [{"id": i, "note": notes[i % 5], "lines": [{"sku": "S0"}]} for i in range(30)]
+    table = tabled(json.dumps(rows))
+    shown = PartialText(table, 300, kind="table").part(300)
+    marks = re.findall(r"^\[\.\.\. (\d+) of (\d+) rows left out \.\.\.\]$", shown, re.MULTILINE)
+    left_out = [(int(some), int(of)) for some, of in marks]
+    assert left_out == [(30 - shown.count("S0"), 30)]
+    assert set(shown.split("\n")) - set(table.split("\n")) == {
+        f"[... {left_out[0][0]} of 30 rows left out ...]"
+    }
+
+
+def test_a_long_string_is_shown_to_where_the_spans_in_it_end():
+    long, other = "pump " * 80, "valve " * 80
+    text = json.dumps({"a": long, "b": other, "c": 3})
+    begin = text.index("valve")
+    shown = JsonParts(text).around([(8, text.index('"b"')), (begin, begin + 30)])
+    assert shown.startswith(json.dumps({"a": long})[:-1] + ', "b": "valve ')
+    assert shown.count("more characters left out") == 1
+    assert shown.count("valve") < 7 and "-" not in shown
+    left = json.loads(without_marks(JsonParts(text).around([(8, 30)])))
+    assert left["a"].startswith("pump") and len(left["a"]) < 40 and "b" not in left
+
+
 def test_a_text_without_structure_is_as_before():
     assert whole_blocks("One. Two. Three.", ((5, 9),)) == ((5, 9),)
     assert whole_blocks("[see note] a text, not JSON [3]", ((5, 9),)) == ((5, 9),)

@@ -125,7 +125,8 @@ class JsonParts:
         if depth > _DEEPEST:
             raise ValueError("nested too deeply")
         if text[start] == '"':
-            return _string(text, start, end, max(b for _, b in spans) - start)
+            last = max((b for a, b in spans if a < end), default=start)
+            return text[start:end] if last >= end - 1 else _string(text, start, end, last - start)
         if text[start] not in "{[":
             return text[start:end]
         members = self._members(start)
