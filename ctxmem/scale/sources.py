@@ -44,6 +44,9 @@ UNREADABLE = "a file that cannot be read"
 EMPTY = "an empty text, compared like any other"
 SKIPPED = "a hidden file, not read"
 
+UNREADABLE_ERRORS = (OSError, EOFError, zlib.error)
+"""What reading raises of a file that is gone, or of a damaged archive."""
+
 _LINES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 _STEP = 2 << 20  # bytes read at once: even of the shortest lines a step is not too many
 _MANY = 100_000  # records after which a portion ends
@@ -61,6 +64,14 @@ class SourceFile(NamedTuple):
     kind: Kind
     bytes: int
     modified: int  # nanoseconds
+
+    def is_as_listed(self) -> bool:
+        """Return whether the file has the size and the time of change that it had then."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return False
+        return (status.st_size, status.st_mtime_ns) == (self.bytes, self.modified)
 
 
 class Segment(NamedTuple):
@@ -322,7 +333,7 @@ class Corpus:
             try:
                 handle = self._handle(file, at)
                 data = handle.read(_STEP)
-            except (OSError, EOFError, zlib.error):  # a damaged archive, or a file that is gone
+            except UNREADABLE_ERRORS:
                 yield Segment(file, at, at, first, UNREADABLE), None
                 return
             if not data:
@@ -527,7 +538,7 @@ def _unpacked(path: str) -> bytes | None:
     try:
         data = Path(path).read_bytes()
         return gzip.decompress(data) if path.lower().endswith(".gz") else data
-    except (OSError, EOFError, zlib.error):
+    except UNREADABLE_ERRORS:
         return None
 
 
