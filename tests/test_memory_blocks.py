@@ -190,6 +190,44 @@ def test_a_long_string_is_shown_to_where_the_spans_in_it_end():
     assert left["a"].startswith("pump") and len(left["a"]) < 40 and "b" not in left
 
 
+@pytest.mark.parametrize("filler", ["pump ", "\\u00e9", "\\\\", "\\ud83d\\ude00", "x"])
+def test_what_is_far_into_a_long_string_is_shown_without_its_beginning(filler):
+    text = f'{{"note": "{filler * 3_000} the code is 4711 {filler * 3_000}", "next": 1}}'
+    begin = text.index("the code")
+    for shift in range(8):
+        spans = [(begin - shift, begin + 16 + shift)]
+        shown = JsonParts(text).around(spans)
+        assert "the code is 4711" in shown and len(shown) < 300
+        lacking = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) more characters", shown)]
+        note = json.loads(without_marks(shown))["note"]
+        written = re.search(r'"note":(?: |\[.*?\.\.\.\])*"([^"]*the code.*?)" ?\[', shown)
+        assert written and sum(lacking) + len(written[1]) == len(text.split('"')[3])
+        assert note == json.loads(f'"{written[1]}"')
+
+
+@pytest.mark.parametrize(
+    "filler", ["\\\\u00e9", "\\\\\\u00e9", "\\ud83d\\ude00", '\\"', "a\\\\", "\\ud83d"]
+)
+def test_a_string_is_never_cut_within_an_escape(filler):
+    text = f'["{filler * 60}"]'
+    for room in range(60, 300):
+        shown = JsonParts(text).part(room)
+        (left,) = json.loads(without_marks(shown))
+        assert json.loads(text)[0].startswith(left)
+
+
+def test_one_of_many_small_members_is_shown_with_few_others():
+    text = json.dumps({f"key_{i}": i for i in range(3_000)})
+    begin = text.index('"key_1700"')
+    shown = JsonParts(text).around([(begin, begin + 16)])
+    left = json.loads(without_marks(shown))
+    assert left["key_1700"] == 1700 and 5 < len(left) < 30
+    assert len(shown) < 600
+    memory = Memory(8_000)
+    memory.append({"role": "tool", "tool_call_id": "c1", "content": text})
+    assert any("1700" in one.text for one in memory.recall("What is key_1700?", 1))
+
+
 def test_a_text_without_structure_is_as_before():
     assert whole_blocks("One. Two. Three.", ((5, 9),)) == ((5, 9),)
     assert whole_blocks("[see note] a text, not JSON [3]", ((5, 9),)) == ((5, 9),)
