@@ -217,6 +217,37 @@ def test_objects_of_frameworks_are_handed_on() -> None:
     assert converted([one, *CHAT[2:4]], "anthropic").messages[0] is one
 
 
+def test_a_turn_of_very_many_calls_is_joined_and_what_was_given_stays() -> None:
+    # If each result copied those before it, this would take minutes.
+    many = range(20_000)
+    calls = [{**CALLS[0], "id": f"c{n}"} for n in many]
+    results = [{"role": "tool", "tool_call_id": f"c{n}", "content": "a cat"} for n in many]
+    called = {"role": "assistant", "content": None, "tool_calls": calls}
+    before = json.dumps(called)
+    made = converted([called, *results], "anthropic")
+    assert [0, 1] == made.origin and [len(many)] * 2 == [len(m["content"]) for m in made.messages]
+    function = {"type": "function_call", "name": "look", "arguments": "{}"}
+    items = [function | {"call_id": f"d{n}"} for n in many]
+    chat = converted([called, *items], "openai").messages
+    assert ["c0", "d0"] == [chat[0]["tool_calls"][n]["id"] for n in (0, len(many))]
+    assert 1 == len(chat) and 2 * len(many) == len(chat[0]["tool_calls"])
+    assert before == json.dumps(called)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_hostile_messages_are_converted(provider) -> None:
+    deep = "[" * 100_000
+    function = {"name": "look", "arguments": deep}
+    call = {"id": "c1", "type": "function", "function": function}
+    given = [
+        {"role": "user", "content": [{"type": ["text"], "text": "Hear."}, {"type": 7}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+    ]
+    asked, called = converted(given, provider).messages
+    assert "Hear." in json.dumps(asked)
+    assert deep in json.dumps(called)
+
+
 @pytest.fixture(scope="module")
 def strict():
     with Upstream(App(script="Done.")) as upstream:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from ctxmem.memory import Memory
@@ -191,3 +193,28 @@ def test_the_work_grows_with_the_text_and_no_faster(monkeypatch):
         own_words(Text("<a>\n<task>\n<b>x\n" * size))
         counts.append(looked)
     assert counts[2] <= 2.3 * counts[1] <= 2.3 * 2.3 * counts[0]
+
+
+def test_elements_in_elements_are_read_at_any_depth():
+    cases = itertools.product(*((one.lower(), one.upper()) for one in "userfeedback"))
+    tags = ["".join(one[:4]) + "_" + "".join(one[4:]) for one in itertools.islice(cases, 3000)]
+    begins = "".join(f"<{tag}>\n" for tag in tags)
+    ends = "".join(f"</{tag}>\n" for tag in reversed(tags))
+    text = f"{begins}Never push to main.\n$ cat notes\nAlways push.\n{ends}Ask me first."
+    shown = own_words(text)
+    assert len(shown) == len(text)
+    assert shown.split() == "Never push to main. Ask me first.".split()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"<a{i}>\n" for i in range(60_000)),  # none is closed
+        "<b>x</b>" * 15_000,  # one line
+        "<b>x</b>" * 8_000 + "see <output>" + " " * 200_000 + "y",
+    ],
+    ids=["open", "line", "white"],
+)
+def test_a_text_of_many_elements_is_read_once(text):
+    # If the rest of the text were looked through for each of them, this would take minutes.
+    assert own_words(text) == text

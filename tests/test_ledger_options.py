@@ -73,6 +73,42 @@ def test_what_is_chosen_or_the_only_proposal_is_a_decision(answer, reply, expect
     assert decided(answer, reply) == expected
 
 
+DENIED = [
+    "I don't want the first",
+    "I don’t like option 1",
+    "not the second one",
+    "please avoid option 2",
+    "anything but Redis",
+    "whatever, except Postgres",
+]
+
+
+@pytest.mark.parametrize("reply", DENIED)
+def test_an_option_that_a_reply_does_not_want_is_no_decision(reply):
+    assert decided(TWO + "Which one?", reply) == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I don't like option 1, take option 2",
+        "Let's not do the first, go with the second",
+        "the second, not the first",
+    ],
+)
+def test_beside_an_option_that_is_not_wanted_the_other_is_the_decision(reply):
+    assert decided(TWO + "Which one?", reply) == ["Let's use Postgres."]
+
+
 @pytest.mark.parametrize("reply", ["no", "neither", "3", "What is Redis?", "Add the 2 files.", "c"])
 def test_what_chooses_none_decides_nothing(reply):
     assert decided(TWO + "Which one?", reply) == []
+
+
+def test_one_of_many_proposals_is_found_by_the_word_that_only_it_has() -> None:
+    # If each were compared with all others, this would take minutes.
+    many = "\n".join(f"- Let's use redis{n}, the fast one." for n in range(20_000))
+    assert decided(f"You could choose:\n{many}", "redis7 is fine") == [
+        "Let's use redis7, the fast one."
+    ]
+    assert decided(f"You could choose:\n{many}", "the fast one") == []

@@ -165,6 +165,69 @@ def test_rows_of_a_table_that_was_made_are_whole():
     assert re.search(r"\n\[\.\.\. \d+ of 30 rows left out \.\.\.\]\nord_", shown)
 
 
+def test_brackets_in_the_strings_of_a_table_are_no_tables():
+    notes = ['say "[" now, a|b', "{", '"', "\\", ']"[']
+    rows = [{"id": i, "note": notes[i % 5], "lines": [{"sku": "S0"}]} for i in range(30)]
+    table = tabled(json.dumps(rows))
+    shown = PartialText(table, 300, kind="table").part(300)
+    marks = re.findall(r"^\[\.\.\. (\d+) of (\d+) rows left out \.\.\.\]$", shown, re.MULTILINE)
+    left_out = [(int(some), int(of)) for some, of in marks]
+    assert left_out == [(30 - shown.count("S0"), 30)]
+    assert set(shown.split("\n")) - set(table.split("\n")) == {
+        f"[... {left_out[0][0]} of 30 rows left out ...]"
+    }
+
+
+def test_a_long_string_is_shown_to_where_the_spans_in_it_end():
+    long, other = "pump " * 80, "valve " * 80
+    text = json.dumps({"a": long, "b": other, "c": 3})
+    begin = text.index("valve")
+    shown = JsonParts(text).around([(8, text.index('"b"')), (begin, begin + 30)])
+    assert shown.startswith(json.dumps({"a": long})[:-1] + ', "b": "valve ')
+    assert shown.count("more characters left out") == 1
+    assert shown.count("valve") < 7 and "-" not in shown
+    left = json.loads(without_marks(JsonParts(text).around([(8, 30)])))
+    assert left["a"].startswith("pump") and len(left["a"]) < 40 and "b" not in left
+
+
+@pytest.mark.parametrize("filler", ["pump ", "\\u00e9", "\\\\", "\\ud83d\\ude00", "x"])
+def test_what_is_far_into_a_long_string_is_shown_without_its_beginning(filler):
+    text = f'{{"note": "{filler * 3_000} the code is 4711 {filler * 3_000}", "next": 1}}'
+    begin = text.index("the code")
+    for shift in range(8):
+        spans = [(begin - shift, begin + 16 + shift)]
+        shown = JsonParts(text).around(spans)
+        assert "the code is 4711" in shown and len(shown) < 300
+        lacking = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) more characters", shown)]
+        note = json.loads(without_marks(shown))["note"]
+        written = re.search(r'"note":(?: |\[.*?\.\.\.\])*"([^"]*the code.*?)" ?\[', shown)
+        assert written and sum(lacking) + len(written[1]) == len(text.split('"')[3])
+        assert note == json.loads(f'"{written[1]}"')
+
+
+@pytest.mark.parametrize(
+    "filler", ["\\\\u00e9", "\\\\\\u00e9", "\\ud83d\\ude00", '\\"', "a\\\\", "\\ud83d"]
+)
+def test_a_string_is_never_cut_within_an_escape(filler):
+    text = f'["{filler * 60}"]'
+    for room in range(60, 300):
+        shown = JsonParts(text).part(room)
+        (left,) = json.loads(without_marks(shown))
+        assert json.loads(text)[0].startswith(left)
+
+
+def test_one_of_many_small_members_is_shown_with_few_others():
+    text = json.dumps({f"key_{i}": i for i in range(3_000)})
+    begin = text.index('"key_1700"')
+    shown = JsonParts(text).around([(begin, begin + 16)])
+    left = json.loads(without_marks(shown))
+    assert left["key_1700"] == 1700 and 5 < len(left) < 30
+    assert len(shown) < 600
+    memory = Memory(8_000)
+    memory.append({"role": "tool", "tool_call_id": "c1", "content": text})
+    assert any("1700" in one.text for one in memory.recall("What is key_1700?", 1))
+
+
 def test_a_text_without_structure_is_as_before():
     assert whole_blocks("One. Two. Three.", ((5, 9),)) == ((5, 9),)
     assert whole_blocks("[see note] a text, not JSON [3]", ((5, 9),)) == ((5, 9),)

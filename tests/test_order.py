@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctxmem import Chunk, pack
+from ctxmem.outline import order
 from ctxmem.outline.order import Member, counted_order
 
 
@@ -102,3 +103,11 @@ def test_the_bench_counts_pieces_that_come_after_a_later_one():
     # Ids without numbers are in the order of the ids: a, b, c.
     assert 0 == misplaced("Which pump is red?", chunks, 200, known)
     assert 1 == misplaced("Which pump is red?", chunks, 200, turned)
+
+
+def test_long_ids_are_not_remembered():
+    order._known.cache_clear()
+    assert order.numbered("a" * 100_000 + "7b") == (("a" * 100_000, "b"), 7)
+    assert order._known.cache_info().currsize == 0
+    assert order.numbered("an id that no other test has 7") is not None
+    assert order._known.cache_info().currsize == 1

@@ -507,6 +507,40 @@ def test_a_source_that_changes_during_a_run_is_an_error(tmp_path, source):
         deduplicate(source, tmp_path / "out", progress=change)
 
 
+def test_an_archive_of_one_text_is_unpacked_up_to_the_limit(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    monkeypatch.setattr(ctxmem.scale.sources, "LONGEST", 5000)
+    for name, many in (("a", 5000), ("b", 5001), ("c", 4_000_000)):
+        (tmp_path / f"in/{name}.txt.gz").write_bytes(gzip.compress(b"a" * many))
+    sizes = []
+    read = gzip.GzipFile.read
+
+    def spied(file, most=-1):
+        found = read(file, most)
+        sizes.append(len(found))
+        return found
+
+    monkeypatch.setattr(gzip.GzipFile, "read", spied)
+    report = deduplicate(tmp_path / "in", tmp_path / "out")
+    assert (report.documents, report.rejected) == (1, 2)
+    assert {"a line or file of more than 64 MiB": 2} == report.problems
+    assert max(sizes) == 5001
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-2000], lambda data: data[:99] + data[300:]])
+def test_an_archive_that_is_damaged_during_a_run_has_changed(tmp_path, change):
+    path = tmp_path / "corpus.jsonl.gz"
+    rows = (json.dumps({"text": text}) + "\n" for text in corpus(300))
+    path.write_bytes(gzip.compress("".join(rows).encode()))
+
+    def damage(stage, done, of):
+        if stage == "write":
+            path.write_bytes(change(path.read_bytes()))
+
+    with pytest.raises(ctxmem.InputError, match=r"corpus\.jsonl\.gz changed since the run began"):
+        deduplicate(path, tmp_path / "out", progress=damage)
+
+
 def test_folders_of_others_are_refused_and_stay(tmp_path, source):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine")

@@ -20,7 +20,9 @@ from scale_runs import SmallPortions, corpus, groups, results, write_lines
 
 import ctxmem
 from ctxmem.cli import main as command
-from ctxmem.scale import daft_engine, deduplicate, linking, tasks
+from ctxmem.scale import daft_engine, deduplicate, linking, sources, tasks
+from ctxmem.scale.joining import Rule
+from ctxmem.scale.local import Run
 from ctxmem.scale.sources import Segment, SourceFile
 
 needs_daft = pytest.mark.skipif(
@@ -100,6 +102,54 @@ def test_texts_of_a_batch_are_in_the_order_of_the_corpus():
 
 
 SURROGATES = "surrogatepass"
+
+
+def worker(folder, path):
+    """Return a worker and the task of a file of lines, of one portion."""
+    (file,), _ = sources.list_files(path)
+    rule = Rule(0.5, 3, "word", "longest", 1)
+    made = tasks.Worker(str(folder), "id", "text", 1 << 20, rule)
+    (folder / "_work/sketched").mkdir(parents=True)
+    found = made.segments(tasks.Task([], {0: file}))
+    return made, tasks.Task([tasks.Part(0, 0, 0, [one for one, _, _ in found])], {0: file})
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 5000, None])
+def test_a_sketched_file_that_a_loss_of_power_emptied_is_made_again(tmp_path, left):
+    made, task = worker(tmp_path, write_lines(tmp_path / "corpus.jsonl", corpus(30)))
+    (first,) = made.read(task)
+    path = tmp_path / tasks.sketched(0)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if left is None else left)
+    assert made.read(task) == [first] and path.read_bytes() == whole
+
+
+def test_a_file_that_changes_before_its_segments_are_read_is_an_error(tmp_path):
+    path = write_lines(tmp_path / "corpus.jsonl", corpus(30))
+    made, task = worker(tmp_path, path)
+    text = path.read_text()
+    for change in (lambda: path.write_text(text.replace("\n", "\n\n", 9)), path.unlink):
+        change()
+        with pytest.raises(ctxmem.InputError, match=r"corpus\.jsonl changed since the run began"):
+            made.read(task)
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_portions_of_an_archive_are_one_task_and_those_of_another_are_another():
+    names = ["a.jsonl", "b.jsonl.gz", "c.jsonl.gz", "d.jsonl.gz", "e.jsonl", "f.jsonl"]
+    files = [SourceFile(name, name, "lines", 1, 1) for name in names]
+    run = Run(None, files, None, None, 0, 0.0, None)
+    run = daft_engine.DaftRun(*(getattr(run, name) for name in Run.__slots__))
+    held = ["a", "ab", "b", "bc", "c", "cde", "e", "ef", "f"]  # of each portion
+    parts = [
+        tasks.Part(i, 0, 0, [Segment("abcdef".index(one), 0, 1, 1) for one in some])
+        for i, some in enumerate(held)
+    ]
+    found = run._in_tasks(parts)
+    assert [[held[part.number] for part in task.parts] for task in found] == [
+        *(["a"], ["ab"], ["b", "bc"], ["c", "cde"], ["e"], ["ef"], ["f"])
+    ]
+    assert [set(task.files) for task in found][2:4] == [{1, 2}, {2, 3, 4}]
 
 
 def test_daft_that_is_missing_is_an_error_that_names_the_extra(tmp_path, monkeypatch, capsys):

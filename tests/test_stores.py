@@ -17,6 +17,7 @@ import servers
 
 import ctxmem
 from ctxmem.stores import MemoryStore, SqliteStore, open_store
+from ctxmem.stores.database import Database
 
 NAMES = ["plain", "", "a\x00b", "lone \ud800 surrogate", "tenant'; DROP TABLE page;--", "名前"]
 
@@ -225,6 +226,51 @@ def test_threads_of_one_process_take_turns_and_none_starves(tmp_path):
     assert failed == []
     assert [200] * 24 == [store.version("t", f"s{n}") for n in range(24)]
     store.close()
+
+
+def test_who_waited_for_a_thread_waits_less_for_a_process(tmp_path):
+    database = Database(tmp_path / "s.db", 30.0, time.time)
+    seen, ready = [], threading.Event()
+
+    def write():
+        with database.use() as connection:
+            connection.set_trace_callback(seen.append)
+            ready.set()
+            with database.transaction():
+                pass
+            (known,) = connection.execute("PRAGMA busy_timeout").fetchone()
+            seen.append(known)
+
+    thread = threading.Thread(target=write)
+    with database.transaction():
+        thread.start()
+        assert ready.wait(10)
+        time.sleep(0.1)
+    thread.join()
+    first, began, second = seen[:3]
+    assert began == "BEGIN IMMEDIATE" and seen[-1] == 30_000
+    assert 0 <= int(first.partition("= ")[2]) < 30_000 and second.endswith("= 30000")
+    database.close()
+
+
+@pytest.mark.parametrize("timeout", [-5.0, -1.0, 0.0])
+def test_a_thread_without_time_does_not_wait_for_others(tmp_path, timeout):
+    with SqliteStore(tmp_path / "s.db", timeout=timeout) as store:
+        failed = []
+
+        def write():
+            try:
+                store.append("t", "s", [b"one"])
+            except ctxmem.StoreError as error:
+                failed.append(str(error))
+
+        thread = threading.Thread(target=write)
+        with store._database.transaction():
+            thread.start()
+            thread.join(20)
+            assert not thread.is_alive()
+        assert len(failed) == 1 and "other threads have written" in failed[0]
+        assert store.append("t", "s", [b"two"]) == 1
 
 
 def test_a_damaged_record_is_reported_and_the_others_are_read(tmp_path):

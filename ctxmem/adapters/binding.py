@@ -60,15 +60,15 @@ def _rank(entry: Entry) -> tuple[bool, bool, float, int]:
 
 
 def _said(message: Any, role: str, index: int) -> Iterator[tuple[str, str]]:
-    """Yield who says what in a message; of a note of ours the statements."""
+    """Yield who says what in a message; of a note of ours, which the user says, the statements."""
     for part in parts_of(message, index):
         if part.kind != "text" or not part.text:
             continue
-        if part.text.startswith(HEADING):
+        said_by = part.role or role
+        if said_by == "user" and part.text.startswith(HEADING):
             # A framework whose history is what was sent has the note in it: it binds still.
-            told = part.text.partition(BINDING)[2].splitlines()
-            for one in told:
+            for one in part.text.partition(BINDING)[2].splitlines():
                 if one.strip():
-                    yield "user", one.partition(": ")[2] or one
+                    yield said_by, one.partition(": ")[2] or one
         else:
-            yield part.role or role, part.text
+            yield said_by, part.text

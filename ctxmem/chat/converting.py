@@ -71,13 +71,17 @@ def converted(messages: Sequence[Any], provider: str) -> Converted:
     origin: list[int] = []
     write = _WRITERS[provider]
     ids = _Ids()
+    own = False  # whether the last message was joined of several
     for i, message in enumerate(messages):
         new = [message] if not foreign[i] else write(_read(message, i, ids))
+        item = foreign[i] and get(message, "role") is None
         for one in new:
-            item = foreign[i] and get(message, "role") is None
             joined = (
-                _joined_turn(made[-1], one, provider, item=item) if foreign[i] and made else None
+                _joined_turn(made[-1], one, provider, item=item, own=own)
+                if foreign[i] and made
+                else None
             )
+            own = joined is not None
             if joined is not None:
                 made[-1] = joined
             else:
@@ -113,6 +117,7 @@ def _is_foreign(message: Any, provider: str) -> bool:
         if isinstance(block, str):
             continue
         of = block.get("type") if isinstance(block, Mapping) else None
+        of = of if isinstance(of, str) else None
         if of in known or (of is None and not isinstance(block, Mapping)):
             continue
         if of is None or any(of in others for others in _BLOCKS.values()):
@@ -177,7 +182,7 @@ def _input(body: Any) -> dict[str, Any]:
     if isinstance(body, str):
         try:
             body = json.loads(body or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {"arguments": body}
     if isinstance(body, Mapping):
         return dict(body)
@@ -380,11 +385,14 @@ def _anthropic(said: _Said) -> list[dict[str, Any]]:
     return made
 
 
-def _joined_turn(last: Any, new: Any, provider: str, *, item: bool) -> dict[str, Any] | None:
+def _joined_turn(
+    last: Any, new: Any, provider: str, *, item: bool, own: bool
+) -> dict[str, Any] | None:
     """Return two messages as one, where the format wants that; None where it does not.
 
     `item` says that the second was an item of Responses, where each call and each result is one. In
-    chat the calls of a turn are in one message, at Anthropic its results, too.
+    chat the calls of a turn are in one message, at Anthropic its results, too. `own` says that this
+    function made the first; then it is extended, since a turn may have thousands of calls.
     """
     if provider == "responses" or not isinstance(last, Mapping):
         return None
@@ -395,15 +403,25 @@ def _joined_turn(last: Any, new: Any, provider: str, *, item: bool) -> dict[str,
         texts = [one["content"] for one in (last, new) if one.get("content")]
         if not all(isinstance(text, str) for text in texts):
             return None
-        calls = [*(last.get("tool_calls") or ()), *new["tool_calls"]]
+        calls = _extended(last.get("tool_calls") or (), new["tool_calls"], own)
         return {**last, "content": "\n\n".join(texts) or None, "tool_calls": calls}
     called = item and both == ("assistant", "assistant") and _has(new, "tool_use")
-    if not called and not (_only_results(last) and _only_results(new)):
+    # All that was joined to results is results, so the first block says it.
+    results = last["content"][:1] if own else last.get("content")
+    if not called and not (_only_results(results) and _only_results(new["content"])):
         return None
     before = last["content"]
     if isinstance(before, str):
         before = [{"type": "text", "text": before}] if before.strip() else []
-    return {**last, "content": [*before, *new["content"]]}
+    return {**last, "content": _extended(before, new["content"], own)}
+
+
+def _extended(before: Sequence[Any], new: Sequence[Any], own: bool) -> list[Any]:
+    """Return both as one list: the first one, extended, if it is our own."""
+    if not (own and isinstance(before, list)):
+        return [*before, *new]
+    before.extend(new)
+    return before
 
 
 def _has(message: Any, kind: str) -> bool:
@@ -411,8 +429,7 @@ def _has(message: Any, kind: str) -> bool:
     return isinstance(content, list) and any(one.get("type") == kind for one in content)
 
 
-def _only_results(message: Any) -> bool:
-    content = message.get("content") if isinstance(message, Mapping) else None
+def _only_results(content: Any) -> bool:
     return (
         isinstance(content, list)
         and bool(content)

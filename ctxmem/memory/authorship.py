@@ -10,6 +10,7 @@ last paragraph, if a person speaks in it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 _MAKERS = (
     r"(?:tool|function|command|shell|bash|terminal|execution|code|script|console|program|test|build"
@@ -59,6 +60,8 @@ _PERSON_TAGS = (
 )
 _RESULT = re.compile(rf"<({_RESULT_TAGS})(?:[ \t][^<>\n]*)?>", re.IGNORECASE)
 _ELEMENT = re.compile(r"[ \t]*<([A-Za-z][\w-]{0,39})(?:[ \t][^<>\n]*)?>")
+_END = re.compile(r"</([A-Za-z][\w-]{0,39})>")
+_WHITE = re.compile(r"\s*")
 _PERSON = re.compile(_PERSON_TAGS, re.IGNORECASE)
 _SPEAKS = re.compile(
     r"\b(?:I|I['’](?:m|d|ll|ve)|[Ww]e|[Oo]ur|[Mm]y|[Pp]lease|[Ll]et['’]s|[Tt]hanks"
@@ -77,57 +80,122 @@ def own_words(text: str) -> str:
     """
     if not _MAYBE.search(text):
         return text
+    tags = _Tags(text)
     kept: list[str] = []
-    open_tags: set[str] = set()  # of which no end is left
-    at = 0
-    while at < len(text):
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end + 1
-        after = _printed_to(text, at, end)
+    levels = [_Level(0, len(text), len(text))]
+    at = line_end = 0
+    while levels:
+        level = levels[-1]
+        if at >= level.end:
+            levels.pop()
+            kept.append(_blank(text[at : level.behind]))
+            at = level.behind
+            continue
+        if at >= line_end:
+            line_end = text.find("\n", at) + 1 or len(text)
+        end = min(line_end, level.end)
+        after = _printed_to(text, at, end, level, tags)
         if after > at:
             kept.append(_blank(text[at:after]))
             at = after
             continue
         element = _ELEMENT.match(text, at, end)
-        if element is None or element[1] in open_tags:
-            kept.append(text[at:end])
-            at = end
-            continue
-        close = text.find(f"</{element[1]}>", element.end())
-        after = close + len(element[1]) + 3
-        if close < 0:
-            open_tags.add(element[1])
+        close = tags.first_end(element[1], element.end(), level.end) if element else -1
+        if element is None or close < 0:
             after = end
-        if close < 0 or not _PERSON.fullmatch(element[1]):
-            kept.append(text[at:after])  # the scanner leaves the element out
+        elif _PERSON.fullmatch(element[1]):
+            after = element.end()
+            levels.append(_Level(after, close, _behind(close, element[1])))
+            kept.append(_blank(text[at:after]))
+            at = after
+            continue
         else:
-            inside = own_words(text[element.end() : close])
-            kept.append(_blank(text[at : element.end()]) + inside + _blank(text[close:after]))
+            after = _behind(close, element[1])  # the scanner leaves the element out
+        kept.append(text[at:after])
         at = after
     return "".join(kept)
 
 
-def _printed_to(text: str, at: int, end: int) -> int:
+class _Level:
+    """What is inside an element of a person's words, or the whole text: its begin, and its end.
+
+    `behind` is the place behind the end of the element.
+    """
+
+    __slots__ = ("_last_words", "begin", "behind", "end")
+
+    def __init__(self, begin: int, end: int, behind: int) -> None:
+        self.begin, self.end, self.behind = begin, end, behind
+        self._last_words = -1
+
+    def last_words(self, text: str) -> int:
+        """Return where the last paragraph begins, if a person speaks in it; else the end."""
+        if self._last_words < 0:
+            rest = text[self.begin : self.end].rstrip()
+            begin = rest.rfind("\n\n") + 2
+            said = rest[begin:]
+            speaks = 2 <= begin and len(said) <= _LONGEST and _SPEAKS.search(said)
+            self._last_words = self.begin + begin if speaks else self.end
+        return self._last_words
+
+
+class _Tags:
+    """The places of tags, found once: a text may have many that are never closed."""
+
+    def __init__(self, text: str) -> None:
+        self._ends: dict[str, list[int]] = {}
+        for found in _END.finditer(text):
+            self._ends.setdefault(found[1], []).append(found.start())
+        self._results = list(_RESULT.finditer(text))
+        self._starts = [found.start() for found in self._results]
+        self._ends_line: tuple[int, int, bool] = (-1, -1, False)  # of the last result asked for
+
+    def result(self, at: int, end: int) -> re.Match[str] | None:
+        """Return the first element of a result that begins between two places."""
+        found = bisect_left(self._starts, at)
+        known = found < len(self._starts) and self._starts[found] < end
+        return self._results[found] if known else None
+
+    def ends_line(self, text: str, result: re.Match[str], end: int) -> bool:
+        """Return whether nothing is behind the tag of a result until the end of its line."""
+        if self._ends_line[:2] != (result.end(), end):
+            self._ends_line = result.end(), end, _is_white(text, result.end(), end)
+        return self._ends_line[2]
+
+    def first_end(self, tag: str, begin: int, end: int) -> int:
+        """Return where the first end of an element is between two places; -1 if there is none."""
+        places = self._ends.get(tag, [])
+        found = bisect_left(places, begin)
+        return places[found] if found < len(places) and places[found] < end else -1
+
+    def last_end(self, tag: str, begin: int, end: int) -> int:
+        """Return where the last end of an element is between two places; -1 if there is none."""
+        places = self._ends.get(tag, [])
+        found = bisect_left(places, end) - 1
+        return places[found] if found >= 0 and places[found] >= begin else -1
+
+
+def _printed_to(text: str, at: int, end: int, level: _Level, tags: _Tags) -> int:
     """Return where that ends which a program printed from a line on; the line's start if none."""
-    line = text[at:end]
-    opened = _RESULT.search(line)
-    if opened and (not line[: opened.start()].strip() or not line[opened.end() :].strip()):
+    opened = tags.result(at, end)
+    if opened and (_is_white(text, at, opened.start()) or tags.ends_line(text, opened, end)):
         # A result may write the end of its element itself: the last end is the true one.
-        close = text.rfind(f"</{opened[1]}>", at + opened.end())
-        return close + len(opened[1]) + 3 if close >= 0 else len(text)
-    if _PROGRAM.match(line):
-        return len(text)
-    if _PASTED.match(line):
-        return max(end, _last_words(text))
+        close = tags.last_end(opened[1], opened.end(), level.end)
+        return _behind(close, opened[1]) if close >= 0 else level.end
+    if _PROGRAM.match(text, at, end):
+        return level.end
+    if _PASTED.match(text, at, end):
+        return max(end, level.last_words(text))
     return at
 
 
-def _last_words(text: str) -> int:
-    """Return where the last paragraph begins, if a person speaks in it; else the end."""
-    rest = text.rstrip()
-    begin = rest.rfind("\n\n") + 2
-    said = rest[begin:]
-    return begin if 2 <= begin and len(said) <= _LONGEST and _SPEAKS.search(said) else len(text)
+def _is_white(text: str, begin: int, end: int) -> bool:
+    return _WHITE.fullmatch(text, begin, end) is not None
+
+
+def _behind(close: int, tag: str) -> int:
+    """Return the place behind the end of an element that begins at `close`."""
+    return close + len(tag) + 3
 
 
 def _blank(text: str) -> str:

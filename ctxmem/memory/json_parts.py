@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,6 +20,11 @@ _NAMES = 3
 """So many keys of members that are left out are named."""
 _HEAD_SHARE = 2 / 3
 _WHITE = " \t\r\n"
+_CHARACTER = re.compile(
+    r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|[^\\]",
+    re.DOTALL,
+)
+"""A character of a string as JSON writes it: an escape, or two that are one."""
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -125,7 +131,7 @@ class JsonParts:
         if depth > _DEEPEST:
             raise ValueError("nested too deeply")
         if text[start] == '"':
-            return _string(text, start, end, max(b for _, b in spans) - start)
+            return _string_around(text, start, end, spans)
         if text[start] not in "{[":
             return text[start:end]
         members = self._members(start)
@@ -135,16 +141,23 @@ class JsonParts:
             default=0.0,
         )
         parts: list[str | None] = []
+        brief = _WHOLE  # characters that are left for what is shown beside
         for one, part in zip(members, covered, strict=True):
             size = one.end - one.start
             if part and (part >= min(_SHARE, most) * size or size > _WHOLE):
                 inside = self._around(one.value, one.end, spans, depth + 1)
                 parts.append(text[one.start : one.value] + inside)
-            elif text[start] == "{" and size <= _BRIEF and text[one.value] not in "{[":
+            elif self._is_brief(start, one) and size <= brief:
+                brief -= size
                 parts.append(text[one.start : one.end])
             else:
                 parts.append(None)
         return _joined(text, start, end, members, parts)
+
+    def _is_brief(self, start: int, member: _Member) -> bool:
+        """Return whether a member of what begins at `start` says briefly what that is."""
+        brief = member.end - member.start <= _BRIEF
+        return brief and self._text[start] == "{" and self._text[member.value] not in "{["
 
     def _members(self, start: int) -> list[_Member]:
         """Return the members of the object or array that begins at `start`."""
@@ -312,11 +325,36 @@ def _string(text: str, start: int, end: int, room: int) -> str:
     word = max(text.rfind(" ", start, cut), text.rfind("\\n", start, cut))
     if word > start + (cut - start) // 2:
         cut = word
-    slashes = 0
-    while text[cut - 1 - slashes] == "\\":
-        slashes += 1
-    cut -= slashes % 2
-    escape = text.rfind("\\u", max(start, cut - 12), cut)
-    while escape >= 0 and cut - escape < 6:  # within an escape, or between two that are one
-        cut, escape = escape, text.rfind("\\u", max(start, escape - 12), escape)
+    return _closed(text, start, end, cut)
+
+
+def _string_around(text: str, start: int, end: int, spans: Sequence[tuple[int, int]]) -> str:
+    """Return a string to where the spans in it end, and from where they begin if that is far."""
+    inside = [(max(a, start), min(b, end)) for a, b in spans if a < end and b > start]
+    first = min((a for a, _ in inside), default=start)
+    last = max((b for _, b in inside), default=start)
+    last = max(last, start + 1)
+    rest = text[start:end] if last >= end - 1 else _closed(text, start, end, last)
+    if first - start <= _WHOLE:
+        return rest
+    cut = _between_escapes(text, start + 1, first)
+    lacks = f"[... {cut - start - 1:,} more characters left out before this ...]"
+    return f'{lacks} "{rest[cut - start :]}'
+
+
+def _closed(text: str, start: int, end: int, cut: int) -> str:
+    """Return a string up to `cut`, closed, and how many characters it lacks."""
+    cut = _between_escapes(text, start, cut)
     return f'{text[start:cut]}" [... {end - 1 - cut:,} more characters left out ...]'
+
+
+def _between_escapes(text: str, start: int, cut: int) -> int:
+    """Return the last place up to `cut` that is within no escape of a string."""
+    at = max(start, cut - 13)  # before any escape, or pair of them, that `cut` is within
+    slashes = 0
+    while at - 1 - slashes >= start and text[at - 1 - slashes] == "\\":
+        slashes += 1
+    at -= slashes % 2
+    while (found := _CHARACTER.match(text, at)) and found.end() <= cut:
+        at = found.end()
+    return at

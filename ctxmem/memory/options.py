@@ -7,7 +7,8 @@ steps of a plan accepts them all.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from ctxmem.memory.statements import Found
 from ctxmem.memory.subjects import content, forbids
@@ -42,6 +43,13 @@ _PLACE = re.compile(
     rf"\b(?:the )(?:({'|'.join(_PLACES)}|last|former|latter)|([1-6])(?:st|nd|rd|th))\b",
     re.IGNORECASE,
 )
+_DENIED = re.compile(
+    r"\b(?:not|never|no|neither|nor|without|except|skip|drop|avoid|against|forget|cannot|dislike"
+    r"|instead of|rather than|other than|(?:any|every)(?:thing|one)? but|all but|\w+n['’]t)\b"
+    r"[^,.;:!\n]*$",
+    re.IGNORECASE,
+)
+"""What a reply says before an option that it does not want."""
 _MOST_WORDS = 8
 """A reply of more words names an option only by its number or place."""
 
@@ -94,7 +102,7 @@ def _chosen(text: str, offered: Sequence[tuple[Found, str]], reply: str) -> Foun
     if "?" in start:
         return None
     labels = [label if label != "*" else str(i + 1) for i, (_, label) in enumerate(offered)]
-    named = OPTION.search(start)
+    named = next(_wanted(OPTION, start), None)
     short = _SHORT_REPLY.fullmatch(start.strip())
     wanted = (named[1] or named[2]) if named else short[1] if short else None
     if wanted is not None:
@@ -102,20 +110,26 @@ def _chosen(text: str, offered: Sequence[tuple[Found, str]], reply: str) -> Foun
             one for (one, _), label in zip(offered, labels, strict=True) if label == wanted.lower()
         ]
         return found[0] if len(found) == 1 else None
-    place = _PLACE.search(start[:120])
+    place = next(_wanted(_PLACE, start[:120]), None)
     if place is not None:
         at = _place(place, len(offered))
         return offered[at][0] if at < len(offered) else None
     words = content(start)
-    if len(start.split()) > _MOST_WORDS or forbids(start):
+    if len(start.split()) > _MOST_WORDS or forbids(start) or _DENIED.search(start):
         return None
     about = [content(text[one.start : one.end]) for one, _ in offered]
+    said = Counter(word for each in about for word in each)
     met = [
         one
-        for i, (one, _) in enumerate(offered)
-        if words & about[i] - frozenset().union(*about[:i], *about[i + 1 :])
+        for (one, _), own in zip(offered, about, strict=True)
+        if any(said[word] == 1 for word in words & own)
     ]
     return met[0] if len(met) == 1 else None
+
+
+def _wanted(pattern: re.Pattern[str], reply: str) -> Iterator[re.Match[str]]:
+    """Yield the places of a reply that name an option and do not deny it."""
+    return (one for one in pattern.finditer(reply) if not _DENIED.search(reply[: one.start()]))
 
 
 def _place(found: re.Match[str], count: int) -> int:

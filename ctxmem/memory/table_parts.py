@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
-_QUOTED = re.compile(r'"(?:[^"\\\\]|\\\\.)*"')
+from ctxmem.memory.long_texts import LongTexts
+
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)')
 _HEAD_SHARE = 2 / 3
+_known: LongTexts[list[list[str]]] = LongTexts()
 
 
 def table_part(text: str, room: int) -> str:
@@ -21,7 +24,7 @@ def table_part(text: str, room: int) -> str:
     4|d]
     """
     lines = text.split("\n")
-    rows = _rows(lines)
+    rows = _known.get(text, None, lambda: _rows(lines))
     head = lines[0]
     left = int(_HEAD_SHARE * room) - len(head) - 1
     first = 0

@@ -14,15 +14,24 @@ from typing import NamedTuple
 
 _COUNTED = re.compile(r"(.*?)(\d{1,15})(\D*)", re.DOTALL)
 
+_SHORT = 256
+"""Characters of an id that is remembered; others are read again, since they may have any length."""
+
 Series = tuple[str, str]
 """What the ids of one splitter have before and after their number."""
 
 
-@lru_cache(maxsize=1 << 13)
 def numbered(name: str) -> tuple[Series, int] | None:
     """Return the series of an id and its number, the last one in it; None without a number."""
+    return _known(name) if len(name) <= _SHORT else _numbered(name)
+
+
+def _numbered(name: str) -> tuple[Series, int] | None:
     match = _COUNTED.fullmatch(name)
     return ((match[1], match[3]), int(match[2])) if match else None
+
+
+_known = lru_cache(maxsize=1 << 13)(_numbered)
 
 
 class Member(NamedTuple):

@@ -130,17 +130,21 @@ class DaftRun(Run):
         return self._in_tasks(parts)
 
     def _in_tasks(self, parts: Iterable[Part]) -> list[Task]:
-        """Put portions into tasks: those of an archive together, others alone."""
+        """Put portions into tasks: those that begin in one archive together, others alone.
+
+        A portion that begins in an archive and ends in the next one is with those of the first. So
+        the beginning of the next is unpacked twice, but many archives are not one task.
+        """
         tasks: list[Task] = []
-        behind = -1  # the archive that the last portion ended in
+        archive = -1  # that the portions of the last task begin in
         for part in parts:
-            if part.segments[0].file != behind:
+            first = part.segments[0].file
+            if first != archive:
                 tasks.append(Task([], {}))
             tasks[-1].parts.append(part)
             numbers = {segment.file for segment in part.segments}
             tasks[-1].files.update({number: self.files[number] for number in numbers})
-            last = part.segments[-1].file
-            behind = last if self.files[last].path.lower().endswith(".gz") else -1
+            archive = first if self.files[first].path.lower().endswith(".gz") else -1
         return tasks
 
     def _tasks(self) -> list[Task]:

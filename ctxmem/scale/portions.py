@@ -7,6 +7,7 @@ many at once, on any machine that has the files.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from ctxmem.errors import InputError
 from ctxmem.scale import results
 from ctxmem.scale.joining import Rule, route_bytes
 from ctxmem.scale.sketches import Sketches, plan_for, sketch
-from ctxmem.scale.sources import Corpus, Portion, Segment
+from ctxmem.scale.sources import UNREADABLE_ERRORS, Corpus, Portion, Segment, SourceFile
 
 KINDS = "kinds.u8"
 
@@ -70,18 +71,35 @@ def portion_again(corpus: Corpus, detail: dict[str, Any]) -> Portion:
     Raises:
         InputError: If it is not what it was.
     """
-    try:
+    portion = None
+    with suppress(*UNREADABLE_ERRORS):
         portion = corpus.again([Segment(*one) for one in detail["segments"]])
-        changed = portion.digest() != detail["digest"]
-    except OSError:
-        changed = True
-    if changed:
-        name = corpus.files[detail["segments"][0][0]].name
-        raise InputError(
-            f"{name} changed since the run began; expected a source that stays as it is; "
-            "call deduplicate again to start anew"
-        )
+    if portion is None or portion.digest() != detail["digest"]:
+        raise _changed(corpus.files[detail["segments"][0][0]])
     return portion
+
+
+def portion_as_listed(corpus: Corpus, segments: list[Segment]) -> Portion:
+    """Return a portion of segments that another reading found.
+
+    Raises:
+        InputError: If one of its files is not as it was listed, so that segments may be torn.
+    """
+    portion = None
+    with suppress(*UNREADABLE_ERRORS):
+        portion = corpus.again(segments)
+    for number in dict.fromkeys(one.file for one in segments):
+        if portion is None or not corpus.files[number].is_as_listed():
+            raise _changed(corpus.files[number])
+    assert portion is not None  # it has segments
+    return portion
+
+
+def _changed(file: SourceFile) -> InputError:
+    return InputError(
+        f"{file.name} changed since the run began; expected a source that stays as it is; "
+        "call deduplicate again to start anew"
+    )
 
 
 def route_portion(

@@ -44,6 +44,9 @@ UNREADABLE = "a file that cannot be read"
 EMPTY = "an empty text, compared like any other"
 SKIPPED = "a hidden file, not read"
 
+UNREADABLE_ERRORS = (OSError, EOFError, zlib.error)
+"""What reading raises of a file that is gone, or of a damaged archive."""
+
 _LINES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 _STEP = 2 << 20  # bytes read at once: even of the shortest lines a step is not too many
 _MANY = 100_000  # records after which a portion ends
@@ -61,6 +64,14 @@ class SourceFile(NamedTuple):
     kind: Kind
     bytes: int
     modified: int  # nanoseconds
+
+    def is_as_listed(self) -> bool:
+        """Return whether the file has the size and the time of change that it had then."""
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return False
+        return (status.st_size, status.st_mtime_ns) == (self.bytes, self.modified)
 
 
 class Segment(NamedTuple):
@@ -310,9 +321,7 @@ class Corpus:
                 yield Segment(file, begin, begin + table.num_rows, begin + 1), table
         elif described.kind == "text":
             if at == 0:
-                content = self.content(Segment(file, 0, described.bytes, 1))
-                reason = TOO_LONG if described.bytes > LONGEST else UNREADABLE
-                skipped = reason if content is None else ""
+                content, skipped = _text_file(described)
                 yield Segment(file, 0, described.bytes, 1, skipped), content
         else:
             yield from self._line_segments(file, at, first)
@@ -322,7 +331,7 @@ class Corpus:
             try:
                 handle = self._handle(file, at)
                 data = handle.read(_STEP)
-            except (OSError, EOFError, zlib.error):  # a damaged archive, or a file that is gone
+            except UNREADABLE_ERRORS:
                 yield Segment(file, at, at, first, UNREADABLE), None
                 return
             if not data:
@@ -359,7 +368,7 @@ class Corpus:
         if described.kind == "rows":
             return self._rows.between(described.path, segment.begin, segment.end)
         if described.kind == "text":
-            return None if described.bytes > LONGEST else _unpacked(described.path)
+            return _text_file(described)[0]
         handle = self._handle(segment.file, segment.begin)
         return handle.read(segment.end - segment.begin)
 
@@ -523,12 +532,17 @@ def _is_text(name: str, data: bytes) -> bool:
     return major not in ("image", "audio", "video", "font") and b"\0" not in data[:8192]
 
 
-def _unpacked(path: str) -> bytes | None:
+def _text_file(file: SourceFile) -> tuple[bytes | None, str]:
+    """Return the content of a text file, unpacked; None where it is not read, and why."""
+    if file.bytes > LONGEST:
+        return None, TOO_LONG
+    opener: Any = gzip.open if file.path.lower().endswith(".gz") else open
     try:
-        data = Path(path).read_bytes()
-        return gzip.decompress(data) if path.lower().endswith(".gz") else data
-    except (OSError, EOFError, zlib.error):
-        return None
+        with opener(file.path, "rb") as opened:
+            data: bytes = opened.read(LONGEST + 1)  # an archive may have any size
+    except UNREADABLE_ERRORS:
+        return None, UNREADABLE
+    return (None, TOO_LONG) if len(data) > LONGEST else (data, "")
 
 
 def places(rows: Iterable[tuple[int, int]], files: Sequence[SourceFile]) -> Iterator[str]:

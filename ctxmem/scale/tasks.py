@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 
 from ctxmem.scale import linking
 from ctxmem.scale.joining import Joined, Rule, join, join_large
-from ctxmem.scale.portions import KINDS, read_portion, route_portion, written_parts
+from ctxmem.scale.portions import (
+    KINDS,
+    portion_as_listed,
+    read_portion,
+    route_portion,
+    written_parts,
+)
 from ctxmem.scale.sketches import SKETCH
 from ctxmem.scale.sources import Corpus, Segment, SourceFile
 from ctxmem.scale.workspace import canonical, digest_of, replace_file
@@ -127,7 +133,11 @@ class Worker:
         return found
 
     def read(self, task: Task) -> list[dict[str, Any]]:
-        """Sketch the portions of a task into files; return counts and checksum of each."""
+        """Sketch the portions of a task into files; return counts and checksum of each.
+
+        Raises:
+            InputError: If a file changed since it was listed.
+        """
         corpus, found = self._corpus(task.files), []
         try:
             for part in task.parts:
@@ -144,13 +154,13 @@ class Worker:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 # All of it, since its checksums are looked at when an array is read.
                 detail, counts = json.loads(bytes({n: arrays[n] for n in arrays.files}[_HEAD]))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
         same = [Segment(*one) for one in detail["segments"]] == part.segments
         return {"counts": counts, "xxh3": digest_of(data)} if same else None
 
     def _read(self, corpus: Corpus, part: Part) -> dict[str, Any]:
-        read = read_portion(corpus, corpus.again(part.segments), self.rule)
+        read = read_portion(corpus, portion_as_listed(corpus, part.segments), self.rule)
         head = canonical([read.detail, read.counts]).encode()
         out = io.BytesIO()
         arrays: dict[str, NDArray[Any]] = {

@@ -24,7 +24,7 @@ SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
 _inherited: list[sqlite3.Connection] = []
 
 _LONG_LOG = 4 << 20  # size in bytes above which `sync` moves the log into the file
-_PAUSE = 0.005  # seconds between two attempts to empty the log
+_PAUSE = 0.005  # seconds between two attempts to empty the log; a shorter wait is not counted
 _READER_LOCKS = range(123, 128)  # bytes of the -shm file by which readers of the log are marked
 
 
@@ -80,8 +80,8 @@ class Database:
         SQLite's own wait for other processes sleeps and looks again, so that one of many threads
         could wait until its time is over while the others write.
         """
-        with self.use() as connection, self._turn():
-            connection.execute("BEGIN IMMEDIATE")
+        with self.use() as connection, self._turn() as left:
+            self._begin(connection, left)
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -93,18 +93,30 @@ class Database:
                 self._truncate_log(connection, wait=0)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Let one thread of this process write at a time."""
-        writing = self._writing
-        if not writing.acquire(timeout=self.timeout):
+    def _turn(self) -> Iterator[float]:
+        """Let one thread of this process write at a time; give the seconds that it may yet wait."""
+        writing, timeout = self._writing, min(max(0.0, self.timeout), threading.TIMEOUT_MAX)
+        begin = time.monotonic()
+        if not writing.acquire(timeout=timeout):
             raise StoreError(
-                f"store {str(self.path)!r}: other threads have written for more than "
-                f"{self.timeout:g} s; use fewer threads or a longer timeout"
+                f"store {str(self.path)!r}: other threads have written, or waited for another "
+                f"process, for more than {timeout:g} s; use fewer threads or a longer timeout"
             )
         try:
-            yield
+            yield timeout - (time.monotonic() - begin)
         finally:
             writing.release()
+
+    def _begin(self, connection: sqlite3.Connection, left: float) -> None:
+        """Begin to write; wait for other processes as long as is left of the timeout."""
+        if self.timeout - left < _PAUSE:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {int(max(0.0, left) * 1000)}")
+            connection.execute("BEGIN IMMEDIATE")
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(self.timeout * 1000)}")
 
     def close(self) -> None:
         """Close the connections of all threads; none of them may be inside a call."""
@@ -298,7 +310,8 @@ class Database:
     def _rewrite(self, connection: sqlite3.Connection) -> None:
         with self.transaction():
             last = tables.drop_erased(connection)
-        connection.execute("VACUUM")
+        with self._turn():
+            connection.execute("VACUUM")
         with self.transaction():
             tables.forget_notes(connection, last)
 
