@@ -528,6 +528,26 @@ def test_a_provider_that_does_not_cache_is_passed_through_while_that_fits():
     assert client.ask({"role": "assistant", "content": "x"}, user("go")) is None
 
 
+@pytest.mark.parametrize(
+    ("counter", "rate", "beside"), [("estimate", 0.6, 0), ("o200k_base", 1.3, 350)]
+)
+def test_tokens_are_shown_as_the_provider_counts_them_within_the_budget(counter, rate, beside):
+    """What is shown is what the budget is compared with; else a person takes it for broken."""
+    client, near = Client(manage(counter=counter), "anthropic"), 0
+    for new in turns(random.Random(16), "anthropic", 40):
+        sent = client.ask(*new)
+        body = json.loads(sent) if sent else client.body()
+        ours = ctxmem.count_messages(body["messages"], counter, provider="anthropic")
+        reported = int(rate * ours) + beside
+        facts, shown = client.exchange.facts, sum(client.exchange.facts["tokens"].values())
+        account = client.exchange.notes["conversation"].account
+        assert shown <= 4000
+        near += account.seen >= 4 and reported - 40 <= shown <= 1.12 * reported
+        assert facts["exact"] == (counter != "estimate" and not account.seen)
+        client.finish(usage=Usage(input=reported, cached=0))
+    assert near >= 30
+
+
 def test_without_a_budget_nothing_is_changed():
     client = Client(manage(budget=None))
     assert client.ask(user("one")) is None
