@@ -395,8 +395,25 @@ def test_processes_share_the_secret(tmp_path: Path) -> None:
 
 
 def test_the_secret_of_the_environment_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(security.SECRET_VARIABLE, "a")
+    monkeypatch.setenv(security.SECRET_VARIABLE, "a" * 16)
     assert secret_of(":memory:") == secret_of("postgresql://x")
+
+
+@pytest.mark.parametrize("given", ["abc", "a" * 15, " " * 40 + "abc"])
+def test_a_secret_that_could_be_guessed_is_refused(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(security.SECRET_VARIABLE, given)
+    with pytest.raises(InputError, match=r"at least 16, such as of `openssl rand -hex 32`"):
+        secret_of(":memory:")
+
+
+def test_a_shared_store_without_a_secret_says_how_to_make_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(security.SECRET_VARIABLE, raising=False)
+    with pytest.raises(InputError, match=r"CTXMEM_GATEWAY_SECRET.*`openssl rand -hex 32`"):
+        secret_of("postgresql://x")
 
 
 def test_errors_of_the_gateway_are_marked(upstream: Upstream) -> None:
