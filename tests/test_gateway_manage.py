@@ -635,3 +635,16 @@ def test_a_window_shows_no_day_that_the_prompt_may_contradict(tmp_path: Path):
             assert not day.search("\n".join(str(one["content"]) for one in shown))
         client.told.append({"role": "assistant", "content": f"Noted, {number}."})
     assert seen
+
+
+def test_the_first_request_with_the_tool_costs_more_by_the_tool_only():
+    client = Client(manage(recall=True, budget=9000, prices="anthropic"), "anthropic")
+    marked = {"type": "text", "text": text(random.Random(17), 700)}
+    client.ask(user([marked | {"cache_control": {"type": "ephemeral"}}]))
+    facts = client.exchange.facts
+    tokens = sum(facts["tokens"].values())
+    assert facts["bill_through"] < 1024 <= tokens  # the tool makes it long enough for the cache
+    assert facts["bill_sent"] - facts["bill_recall"] == pytest.approx(facts["bill_through"])
+    client.finish(usage=Usage(input=500, cached=0, written=0))
+    assert facts["bill_sent"] == tokens  # and the provider says that it was not
+    assert facts["bill_sent"] - facts["bill_recall"] == facts["bill_through"]

@@ -467,6 +467,10 @@ class Manage:
         recalled, found = facts.get("recall_calls", 0), facts.get("find_calls", 0)
         if not recalled and not found:
             account.observe(entry, usage)
+            # What was charged may not be what the provider did.
+            facts["bill_sent"], facts["bill_through"] = entry.ours.cost, entry.through.cost
+            if "bill_recall" in facts:
+                facts["bill_recall"] = entry.granted
             return
         share = recalled / (recalled + found)
         more = account.add_rounds(entry, usage, granted=share)
