@@ -37,13 +37,14 @@ from ctxmem.errors import InputError
 from ctxmem.gateway import serving
 from ctxmem.gateway.client import leaves
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.http import security
+from ctxmem.gateway.http import protocol, security
 from ctxmem.gateway.http.protocol import MOST_HEAD, MOST_HEADERS
 from ctxmem.gateway.http.relay import Headers
 from ctxmem.gateway.http.security import Doorkeeper, secret_of, tenants_of
 from ctxmem.gateway.observe.guarding import Guard
 from ctxmem.gateway.observe.observing import Observe
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.telemetry.logs import Seldom
 from ctxmem.gateway.wire import wire_of
 from ctxmem.tokens import names
 
@@ -173,6 +174,23 @@ def test_a_head_that_is_too_large_is_refused(upstream: Upstream, sent: bytes) ->
         )
         assert status_of(raw(gateway.port, request())) == 200
     assert len(upstream.requests) == 1
+
+
+TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+
+
+def test_what_speaks_no_http_is_in_the_log_once_in_a_while_with_a_hint(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(protocol, "_WARNED", Seldom())
+    with running(upstream.url) as gateway:
+        for sent in (TLS_HELLO, b"SSH-2.0-x\r\n\r\n") * 3:
+            assert status_of(raw(gateway.port, sent)) == 400
+    said = [(one.name, one.getMessage()) for one in caplog.records if "asyncio" not in one.name]
+    assert said == [
+        ("ctxmem.gateway", "a client speaks TLS to the gateway; use http:// in its address"),
+        ("ctxmem.gateway", "a request was refused (400): this is no valid HTTP request"),
+    ]
 
 
 def test_a_body_that_is_too_large_is_refused(upstream: Upstream) -> None:

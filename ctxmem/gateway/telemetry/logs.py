@@ -56,7 +56,10 @@ class Seldom:
 
 
 def log_to_stderr(form: str) -> None:
-    """Write the log to stderr: warnings and faults as text, or every request too, as JSON."""
+    """Write the log to stderr: warnings and faults as text, or every request too, as JSON.
+
+    What the server below the gateway warns of is written in the same form.
+    """
     handler = PatientHandler(sys.stderr.fileno())
     if form == "json":
         handler.setFormatter(JsonFormatter())
@@ -64,8 +67,9 @@ def log_to_stderr(form: str) -> None:
     else:
         handler.setFormatter(logging.Formatter("ctxmem serve: %(message)s"))
         handler.setLevel(logging.WARNING)
-    log.addHandler(handler)
-    log.propagate = False
+    for one in (log, logging.getLogger("uvicorn.error")):
+        one.addHandler(handler)
+        one.propagate = False
 
 
 class PatientHandler(logging.Handler):
