@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
@@ -174,6 +175,50 @@ def test_a_head_that_is_too_large_is_refused(upstream: Upstream, sent: bytes) ->
         )
         assert status_of(raw(gateway.port, request())) == 200
     assert len(upstream.requests) == 1
+
+
+CHUNKED = "transfer-encoding: chunked"
+
+
+@pytest.mark.parametrize("mode", ["plain", "observe", "guard"])
+@pytest.mark.parametrize("first", [b"", b"2\r\n{}\r\n"])
+def test_chunks_that_are_malformed_are_refused(upstream: Upstream, mode: str, first: bytes) -> None:
+    """A request is passed on while it comes, so that the upstream may have begun on it."""
+    upstream.read_body = False
+    upstream.handler = wait_for_more
+    stage = {"observe": Observe, "guard": Guard}.get(mode)
+    options = {} if stage is None else {"mode": mode}
+    with running(upstream.url, stage=stage, **options) as gateway, connect(gateway.port) as made:
+        made.sendall(request("/v1/messages", first, CHUNKED))
+        if mode != "guard" and first:
+            until(lambda: upstream.requests)
+        made.sendall(b"zz\r\nabc")
+        came = rest(made)
+    assert status_of(came) == 400
+    assert json.loads(body_of(came))["error"]["type"] == "invalid_request_error"
+    assert ("connection", "close") in headers_of(came) and came.count(b"HTTP/1.1") == 1
+
+
+def test_no_refusal_is_put_into_the_reply_of_another_request(upstream: Upstream) -> None:
+    async def late(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply()[:-3])
+        await writer.drain()
+        await asyncio.sleep(0.3)
+        writer.write(reply()[-3:])
+
+    upstream.handler = late
+    with running(upstream.url) as gateway, connect(gateway.port) as made:
+        whole = request().replace(b"connection: close", b"x-a: 1")
+        made.sendall(whole + request("/v1/messages", b"", CHUNKED))
+        until(lambda: upstream.requests)
+        made.sendall(b"zz\r\nabc")
+        assert rest(made).count(b"HTTP/1.1") <= 1
+
+
+async def wait_for_more(request: Request, writer: asyncio.StreamWriter) -> None:
+    while await request.reader.read(1 << 16):
+        pass
+    writer.close()
 
 
 TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"

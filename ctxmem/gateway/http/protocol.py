@@ -128,6 +128,18 @@ class LimitedProtocol(HttpToolsProtocol):
         for name, value in headers:
             if name != b"connection":
                 head += [name, b": ", value, b"\r\n"]
-        if self.cycle is None or self.cycle.response_complete:  # else it would be in another reply
+        if self._unanswered():  # else it would be in another reply
             self.transport.write(b"".join([*head, b"connection: close\r\n\r\n", body]))
         self.transport.close()
+
+    def _unanswered(self) -> bool:
+        """Return whether a reply can be written here; the application then writes none."""
+        if self.pipeline:  # a request before this one waits for its own
+            return False
+        if self.cycle is None or self.cycle.response_complete:
+            return True
+        if self.cycle.response_started:
+            return False
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        return True
