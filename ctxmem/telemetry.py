@@ -84,7 +84,7 @@ ATTRIBUTES: Final = {
     "ctxmem.recall.faults": "pages found that were not in the window",
     "ctxmem.prefix.reused_tokens": "tokens with which the window before began, too",
     "ctxmem.edit": "whether messages left the window in this call",
-    "ctxmem.edit.reason": "`full`, `recall`, `cold` or `pays`",
+    "ctxmem.edit.reason": "`full`, `recall`, `cold`, `pays` or `account`",
     "ctxmem.edit.tokens": "tokens that left the window",
     "ctxmem.bill": "price of the window, in uncached input tokens",
     "ctxmem.bill.untrimmed": "price of the whole history in its place",

@@ -79,6 +79,38 @@ def test_what_was_granted_goes_with_the_bill_that_it_is_part_of():
     assert (left.saved, account.saved) == (0, pytest.approx(0))
 
 
+def test_a_tool_with_which_a_request_is_long_enough_for_the_cache_is_granted_the_writing():
+    """1,000 tokens are not cached and cost 1,000; with a tool of 200 all 1,200 are written."""
+    account = Account(ANTHROPIC)
+    own, offering = priced(200, 800, marks=(2,)), priced(400, 800, start=7, marks=(2,))
+    assert account.grant(200, offering, 0.0) == pytest.approx(1.25 * 1_200 - 1_000)
+    account.charge(offering, own, 0.0, same=False)
+    assert account.ours.cost == 1_500 and account.through.cost == 1_000
+    assert account.saved == pytest.approx(0)  # nothing that ctxmem has to make up for
+
+
+def test_what_the_provider_did_not_write_is_not_charged_as_written():
+    account = Account(ANTHROPIC)
+    own, offering = priced(200, 800, marks=(2,)), priced(400, 800, start=7, marks=(2,))
+    account.grant(200, offering, 0.0)
+    entry = account.charge(offering, own, 0.0, same=False)
+    account.observe(entry, Usage(input=400, cached=0, written=0))
+    assert (account.ours.cost, account.through.cost, account.granted) == (1_200, 1_000, 200)
+    assert (entry.ours.cost, entry.through.cost, entry.granted) == (1_200, 1_000, 200)
+    account.take_back(entry)
+    assert (account.ours.cost, account.through.cost, account.granted) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("longer", "cost"), [(2_000, 2_000), (2_100, 1.25 * 2_100)])
+def test_of_the_clients_own_request_it_is_taken_back_where_that_is_no_longer(longer, cost):
+    account = Account(ANTHROPIC)
+    ours, own = priced(2_000, start=7, marks=(1,)), priced(longer, marks=(1,))
+    entry = account.charge(ours, own, 0.0, same=False)
+    account.observe(entry, Usage(input=900, cached=0, written=0))
+    assert (account.ours.cost, account.through.cost) == (2_000, cost)
+    assert account.due(own, 1.0) == (0.1 if longer > 2_000 else 1.25) * longer
+
+
 def test_the_tokens_that_the_provider_counts_correct_ours():
     account = Account(OPENAI)
     own, longer = priced(2000), priced(4000)

@@ -528,6 +528,26 @@ def test_a_provider_that_does_not_cache_is_passed_through_while_that_fits():
     assert client.ask({"role": "assistant", "content": "x"}, user("go")) is None
 
 
+@pytest.mark.parametrize(
+    ("counter", "rate", "beside"), [("estimate", 0.6, 0), ("o200k_base", 1.3, 350)]
+)
+def test_tokens_are_shown_as_the_provider_counts_them_within_the_budget(counter, rate, beside):
+    """What is shown is what the budget is compared with; else a person takes it for broken."""
+    client, near = Client(manage(counter=counter), "anthropic"), 0
+    for new in turns(random.Random(16), "anthropic", 40):
+        sent = client.ask(*new)
+        body = json.loads(sent) if sent else client.body()
+        ours = ctxmem.count_messages(body["messages"], counter, provider="anthropic")
+        reported = int(rate * ours) + beside
+        facts, shown = client.exchange.facts, sum(client.exchange.facts["tokens"].values())
+        account = client.exchange.notes["conversation"].account
+        assert shown <= 4000
+        near += account.seen >= 4 and reported - 40 <= shown <= 1.12 * reported
+        assert facts["exact"] == (counter != "estimate" and not account.seen)
+        client.finish(usage=Usage(input=reported, cached=0))
+    assert near >= 30
+
+
 def test_without_a_budget_nothing_is_changed():
     client = Client(manage(budget=None))
     assert client.ask(user("one")) is None
@@ -615,3 +635,16 @@ def test_a_window_shows_no_day_that_the_prompt_may_contradict(tmp_path: Path):
             assert not day.search("\n".join(str(one["content"]) for one in shown))
         client.told.append({"role": "assistant", "content": f"Noted, {number}."})
     assert seen
+
+
+def test_the_first_request_with_the_tool_costs_more_by_the_tool_only():
+    client = Client(manage(recall=True, budget=9000, prices="anthropic"), "anthropic")
+    marked = {"type": "text", "text": text(random.Random(17), 700)}
+    client.ask(user([marked | {"cache_control": {"type": "ephemeral"}}]))
+    facts = client.exchange.facts
+    tokens = sum(facts["tokens"].values())
+    assert facts["bill_through"] < 1024 <= tokens  # the tool makes it long enough for the cache
+    assert facts["bill_sent"] - facts["bill_recall"] == pytest.approx(facts["bill_through"])
+    client.finish(usage=Usage(input=500, cached=0, written=0))
+    assert facts["bill_sent"] == tokens  # and the provider says that it was not
+    assert facts["bill_sent"] - facts["bill_recall"] == facts["bill_through"]

@@ -548,6 +548,19 @@ def test_the_log_goes_to_stderr(form, lines):
     assert run.stdout == ""
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_what_the_server_says_is_in_the_same_form(form):
+    code = (
+        "import logging; from ctxmem.gateway.telemetry import logs;"
+        f"logs.log_to_stderr({form!r}); logging.getLogger('uvicorn.error').warning('odd')"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    if form == "text":
+        assert run.stderr == "ctxmem serve: odd\n"
+    else:
+        assert json.loads(run.stderr)["message"] == "odd"
+
+
 @pytest.mark.parametrize("records", [3000, 20_000])
 def test_a_log_that_nobody_reads_holds_nobody(records):
     code = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
@@ -37,13 +38,14 @@ from ctxmem.errors import InputError
 from ctxmem.gateway import serving
 from ctxmem.gateway.client import leaves
 from ctxmem.gateway.exchanges import Exchange
-from ctxmem.gateway.http import security
+from ctxmem.gateway.http import protocol, security
 from ctxmem.gateway.http.protocol import MOST_HEAD, MOST_HEADERS
 from ctxmem.gateway.http.relay import Headers
 from ctxmem.gateway.http.security import Doorkeeper, secret_of, tenants_of
 from ctxmem.gateway.observe.guarding import Guard
 from ctxmem.gateway.observe.observing import Observe
 from ctxmem.gateway.settings import Settings
+from ctxmem.gateway.telemetry.logs import Seldom
 from ctxmem.gateway.wire import wire_of
 from ctxmem.tokens import names
 
@@ -173,6 +175,67 @@ def test_a_head_that_is_too_large_is_refused(upstream: Upstream, sent: bytes) ->
         )
         assert status_of(raw(gateway.port, request())) == 200
     assert len(upstream.requests) == 1
+
+
+CHUNKED = "transfer-encoding: chunked"
+
+
+@pytest.mark.parametrize("mode", ["plain", "observe", "guard"])
+@pytest.mark.parametrize("first", [b"", b"2\r\n{}\r\n"])
+def test_chunks_that_are_malformed_are_refused(upstream: Upstream, mode: str, first: bytes) -> None:
+    """A request is passed on while it comes, so that the upstream may have begun on it."""
+    upstream.read_body = False
+    upstream.handler = wait_for_more
+    stage = {"observe": Observe, "guard": Guard}.get(mode)
+    options = {} if stage is None else {"mode": mode}
+    with running(upstream.url, stage=stage, **options) as gateway, connect(gateway.port) as made:
+        made.sendall(request("/v1/messages", first, CHUNKED))
+        if mode != "guard" and first:
+            until(lambda: upstream.requests)
+        made.sendall(b"zz\r\nabc")
+        came = rest(made)
+    assert status_of(came) == 400
+    assert json.loads(body_of(came))["error"]["type"] == "invalid_request_error"
+    assert ("connection", "close") in headers_of(came) and came.count(b"HTTP/1.1") == 1
+
+
+def test_no_refusal_is_put_into_the_reply_of_another_request(upstream: Upstream) -> None:
+    async def late(request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply()[:-3])
+        await writer.drain()
+        await asyncio.sleep(0.3)
+        writer.write(reply()[-3:])
+
+    upstream.handler = late
+    with running(upstream.url) as gateway, connect(gateway.port) as made:
+        whole = request().replace(b"connection: close", b"x-a: 1")
+        made.sendall(whole + request("/v1/messages", b"", CHUNKED))
+        until(lambda: upstream.requests)
+        made.sendall(b"zz\r\nabc")
+        assert rest(made).count(b"HTTP/1.1") <= 1
+
+
+async def wait_for_more(request: Request, writer: asyncio.StreamWriter) -> None:
+    while await request.reader.read(1 << 16):
+        pass
+    writer.close()
+
+
+TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+
+
+def test_what_speaks_no_http_is_in_the_log_once_in_a_while_with_a_hint(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(protocol, "_WARNED", Seldom())
+    with running(upstream.url) as gateway:
+        for sent in (TLS_HELLO, b"SSH-2.0-x\r\n\r\n") * 3:
+            assert status_of(raw(gateway.port, sent)) == 400
+    said = [(one.name, one.getMessage()) for one in caplog.records if "asyncio" not in one.name]
+    assert said == [
+        ("ctxmem.gateway", "a client speaks TLS to the gateway; use http:// in its address"),
+        ("ctxmem.gateway", "a request was refused (400): this is no valid HTTP request"),
+    ]
 
 
 def test_a_body_that_is_too_large_is_refused(upstream: Upstream) -> None:
@@ -395,8 +458,25 @@ def test_processes_share_the_secret(tmp_path: Path) -> None:
 
 
 def test_the_secret_of_the_environment_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(security.SECRET_VARIABLE, "a")
+    monkeypatch.setenv(security.SECRET_VARIABLE, "a" * 16)
     assert secret_of(":memory:") == secret_of("postgresql://x")
+
+
+@pytest.mark.parametrize("given", ["abc", "a" * 15, " " * 40 + "abc"])
+def test_a_secret_that_could_be_guessed_is_refused(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(security.SECRET_VARIABLE, given)
+    with pytest.raises(InputError, match=r"at least 16, such as of `openssl rand -hex 32`"):
+        secret_of(":memory:")
+
+
+def test_a_shared_store_without_a_secret_says_how_to_make_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(security.SECRET_VARIABLE, raising=False)
+    with pytest.raises(InputError, match=r"CTXMEM_GATEWAY_SECRET.*`openssl rand -hex 32`"):
+        secret_of("postgresql://x")
 
 
 def test_errors_of_the_gateway_are_marked(upstream: Upstream) -> None:

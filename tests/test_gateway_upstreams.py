@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
+import json
+import logging
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -12,9 +16,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from gateways import Request, Upstream, reply
+from gateways import CHAT, Request, Upstream, body_of, raw, reply, running, status_of
+from gateways import request as post
 
+from ctxmem.gateway.http.connections import in_words
 from ctxmem.gateway.http.relay import Answer, Place, UpstreamError, Upstreams
+from ctxmem.gateway.observe.observing import Observe
+from ctxmem.gateway.telemetry.logs import Seldom
 
 CREDENTIALS = "Basic " + base64.b64encode(b"me:p@ss").decode()
 
@@ -212,3 +220,67 @@ async def test_a_proxy_that_is_none_is_no_connection(proxy: str) -> None:
 async def test_a_host_that_is_no_name_is_no_connection() -> None:
     with pytest.raises(UpstreamError):
         await ask(Upstreams(), f"http://{'a' * 70}.invalid")
+
+
+# What people see of an upstream that is not there -------------------------------------------------
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """Return an address at which connections are refused."""
+    with socket.socket() as taken:  # bound and not listening
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("stage", [None, Observe])
+def test_an_upstream_that_is_not_there_is_named_to_the_client_and_once_in_the_log(
+    nobody: str, stage: type[Observe] | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(nobody, stage=stage) as gateway:
+        came = [raw(gateway.port, post("/v1/chat/completions", CHAT)) for _ in range(3)]
+    said = f"the upstream {nobody} did not answer (connection refused)"
+    assert [status_of(one) for one in came] == [502] * 3
+    assert {json.loads(body_of(one))["error"]["message"] for one in came} == {f"ctxmem: {said}"}
+    ours = [one for one in caplog.records if one.name == "ctxmem.gateway"]
+    assert [one.getMessage() for one in ours if one.levelno >= logging.WARNING] == [said]
+
+
+@pytest.mark.parametrize(
+    "error, words",
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), "connection refused"),
+        (
+            OSError(
+                f"Multiple exceptions: [Errno {errno.ECONNREFUSED}] Connect call failed ('::1', 1),"
+                f" [Errno {errno.ECONNREFUSED}] Connect call failed ('127.0.0.1', 1)"
+            ),
+            "connection refused",
+        ),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "name not known"),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), "the name cannot be looked up now"),
+        (socket.gaierror(-99, "x"), "the name cannot be looked up"),
+        (ConnectionResetError(errno.ECONNRESET, "x"), "connection reset"),
+        (OSError(errno.EHOSTUNREACH, "x"), "no route to it"),
+        (UnicodeError("label too long"), "the host is no name"),
+        (OSError("odd"), "OSError"),
+    ],
+)
+def test_reasons_are_in_words(error: Exception, words: str) -> None:
+    assert in_words(error) == words
+
+
+async def test_a_proxy_that_is_not_there_is_not_taken_for_the_upstream(nobody: str) -> None:
+    for url in ("http://provider.invalid", "https://provider.invalid"):
+        with pytest.raises(UpstreamError, match="the proxy: connection refused"):
+            await ask(Upstreams(nobody), url)
+
+
+def test_a_message_about_the_same_waits() -> None:
+    now = 5.0
+    seldom = Seldom(60.0, lambda: now)
+    assert [seldom.due(about) for about in ("a", "b", "a", "b")] == [True, True, False, False]
+    now = 64.9
+    assert not seldom.due("a")
+    now = 65.0
+    assert seldom.due("a") and not seldom.due("a")

@@ -107,6 +107,26 @@ def test_the_law_holds_over_many_random_histories(row, kind):
     assert sum(check_law(row, kind, f"slow{seed}", 50, 0.005) for seed in range(12)) > 12
 
 
+@pytest.mark.parametrize(
+    ("row", "kind"), [("openai", "agent"), ("anthropic", "agent"), ("anthropic", "chat")]
+)
+def test_receipts_say_that_an_edit_pays_only_if_it_does(row, kind):
+    """One that the account demands, such as below what the provider caches, may lose later."""
+    receipts = []
+    for seed in range(3):
+        memory = Memory(1500, prices=row, policy="covered", head=200)
+        for new in history(random.Random(f"{row}{kind}{seed}"), 30, kind):
+            memory.append(new)
+            memory.window()
+        receipts += memory.receipts()
+    assert all(one.saved > 0 for one in receipts if one.reason == "pays")
+    demanded = [one for one in receipts if one.reason == "account"]
+    assert demanded and all("untrimmed history" in str(one) for one in demanded)
+    # The window grows by some 100 tokens a call and is cached again soon: no loss is larger than
+    # a few windows at full price.
+    assert min(one.saved for one in receipts) > -4 * 1500
+
+
 def even_chat(units: int) -> list[list[dict[str, Any]]]:
     """A chat whose units have about 212 tokens each, and no identifiers."""
     made = [[{"role": "user", "content": "Hello."}]]

@@ -9,11 +9,12 @@ import pytest
 
 from ctxmem import Memory
 from ctxmem.chat.counting import Meter
+from ctxmem.memory import schedule
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.repeats import RepeatIndex
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.visibility import MISS_SHARE, VisibilityTracker
-from ctxmem.pricing import Bill, Block
+from ctxmem.pricing import PRICES, Bill, Block
 
 LISTING = "\n".join(
     f"{n}: the value of row {n} in the table of {word}"
@@ -163,3 +164,48 @@ def test_a_chat_that_ends_at_any_call_costs_no_more_than_its_whole_history(price
         history.append(Block(i, meter.message(message, i)))
     assert edits or prices == "deepseek"  # where a hit costs a fiftieth, nothing is worth an edit
     assert bill.cost <= 1.005 * whole.cost
+
+
+# What an edit is said to cost and to save ---------------------------------------------------------
+
+
+def carried(tokens: float, growth: float, calls: int, write: float, least: int) -> float:
+    """The price of so many calls, one after the other; the first finds what it has in the cache."""
+    cost, cached = 0.0, tokens >= least
+    for call in range(calls):
+        size = tokens + call * growth
+        cost += size * ((0.1 if cached else write) if size >= least else 1.0)
+        cached = size >= least
+    return cost
+
+
+@pytest.mark.parametrize("row", ["openai", "anthropic"])
+@pytest.mark.parametrize("growth", [0.0, 30.0, 150.0])
+@pytest.mark.parametrize("tokens", [100, 1000, 1023, 1024, 5000])
+def test_a_window_too_short_for_the_cache_has_the_full_price_until_it_has_grown(
+    row, growth, tokens
+):
+    prices = PRICES[row]
+    expected = carried(tokens, growth, 10, prices.write, prices.minimum)
+    assert schedule.carrying(tokens, prices, 10.0, growth) == pytest.approx(expected)
+
+
+def test_an_edit_that_leaves_too_little_for_the_cache_loses_until_the_window_has_grown():
+    [cut] = schedule.cuts(
+        [schedule.Span(200, 0, 3, 200)], stable=1100, heading=20, most_noted=100,
+        prices=PRICES["openai"], calls=10.0, reuse=Reuse(), fault=0.0, growth=104.0,
+    )  # fmt: skip
+    # 920 tokens are left. Without the edit this call reads 1,100 at a tenth.
+    assert cut.at_once == pytest.approx(920 - 110)
+    # The next call has 1,024 and writes them, the 8 behind it read; each would read 180 more.
+    assert cut.saves == pytest.approx(-810 - 0.9 * 1024 + 9 * 0.1 * 180)
+    assert not cut.pays
+
+
+def test_an_edit_that_leaves_enough_is_shown_as_it_is_ranked():
+    spans = [schedule.Span(500, 10, 3, 500), schedule.Span(2500, 10, 1, 2500)]
+    first = schedule.cuts(
+        spans, stable=3000, heading=20, most_noted=100, prices=PRICES["anthropic"], calls=10.0,
+        reuse=Reuse(), fault=0.1, growth=50.0,
+    )[0]  # fmt: skip
+    assert (first.at_once, first.saves) == pytest.approx((first.cost, first.gain))

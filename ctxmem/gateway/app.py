@@ -48,6 +48,7 @@ from ctxmem.gateway.recall.recalling import Incoming, Recalling
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.store_watch import StoreWatch
 from ctxmem.gateway.telemetry.facts import RequestFacts
+from ctxmem.gateway.telemetry.logs import Seldom
 from ctxmem.gateway.telemetry.spans import begin as begin_span
 from ctxmem.gateway.wire import Unreadable, wire_of
 
@@ -102,6 +103,7 @@ class Gateway:
         self._threads = ThreadPoolExecutor(_THREADS, "ctxmem-gateway")
         self._store = StoreWatch(settings.store) if settings.mode == "manage" else None
         self._results = PendingResults()
+        self._warned = Seldom()
         self.skipped = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -220,7 +222,7 @@ class Gateway:
                 client.method, place, target, to_upstream(headers, place), body
             )
         except UpstreamError as error:
-            await self._unreachable(client, exchange, error)
+            await self._unreachable(client, place, exchange, error)
             return
         except TooLong:
             await self._too_long(client, exchange)
@@ -268,7 +270,7 @@ class Gateway:
             if exchange.second is not None:
                 answer = await self._instead(client, place, target, headers, exchange, own)
         except UpstreamError as error:
-            await self._unreachable(client, exchange, error)
+            await self._unreachable(client, place, exchange, error)
             return
         except TooLong:
             await self._too_long(client, exchange)
@@ -402,12 +404,14 @@ class Gateway:
         await client.refuse(413, f"the request has more than {self.settings.most_body} bytes")
 
     async def _unreachable(
-        self, client: Client, exchange: Exchange | None, error: UpstreamError
+        self, client: Client, place: Place, exchange: Exchange | None, error: UpstreamError
     ) -> None:
+        if self._warned.due(place):
+            log.warning("the upstream %s did not answer (%s)", place.address, error)
         if exchange is not None:
             exchange.facts["status"] = _HEAD_FAILED
             self._finish_later(client, exchange, _HEAD_FAILED, None, None)
-        await client.refuse(_HEAD_FAILED, f"the upstream did not answer ({error})")
+        await client.refuse(_HEAD_FAILED, f"the upstream {place.address} did not answer ({error})")
 
     # Replies --------------------------------------------------------------------------------------
 

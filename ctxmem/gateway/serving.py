@@ -45,7 +45,9 @@ _SETTINGS = "CTXMEM_GATEWAY_SETTINGS"
 """How worker processes are given the options."""
 _SHARED = "CTXMEM_GATEWAY_TRAFFIC"
 """The folder in which worker processes write what the page shows."""
-_BROKEN_OFF = "ASGI callable returned without completing response."
+_SAID_BY_US = frozenset(
+    ("ASGI callable returned without completing response.", "Invalid HTTP request received.")
+)
 _BACKLOG = 2048
 _GRACE_SECONDS = 10
 _IDLE_SECONDS = 75  # longer than clients keep theirs, so that none is closed as it is used
@@ -252,4 +254,4 @@ def _settled(gateway: Gateway) -> Gateway:
 
 def is_news(record: logging.LogRecord) -> bool:
     """Whether a record of uvicorn says what the gateway does not say itself."""
-    return record.msg != _BROKEN_OFF
+    return record.msg not in _SAID_BY_US

@@ -104,6 +104,7 @@ class EditPlanner:
             "reuse": self.reuse,
             "fault": self.miss_cost,
             "cold": cold,
+            "growth": max(1.0, state.total / max(1, state.assistants + 1)),
         }
         if self.coverage is not None:
             return self._cut_covered(
@@ -208,7 +209,7 @@ class EditPlanner:
         if excess > 0:
             return best or max(enough, key=lambda cut: cut.gain)
         # It is not forced: it has to pay, out of what was saved already.
-        pays = best is not None and best.gain > 0 and best.cost <= self.costs.saved
+        pays = best is not None and best.pays and best.cost <= self.costs.saved
         return best if pays else None
 
     def _cut_covered(
@@ -295,7 +296,7 @@ class EditPlanner:
         best = max(fair, key=lambda cut: cut.gain, default=None)
         if not forced:
             # It has to pay, out of what was saved already.
-            pays = best is not None and best.gain > 0 and best.cost <= coverage.spare(0)
+            pays = best is not None and best.pays and best.cost <= coverage.spare(0)
             return best if pays else None
         if best is not None:
             return best
@@ -337,7 +338,7 @@ class EditPlanner:
             known.update(ids)
         removed = sum(entries[i].tokens for i in gone)
         behind = sum(e.tokens for i, e in enumerate(entries) if i > gone[0] and i not in left)
-        cut = Cut(len(gone), removed, 0, behind, 0.0, 0.0)
+        cut = Cut(len(gone), removed, 0, behind, 0.0, 0.0, 0.0, 0.0)
         return self._cut(plan, entries, gone, named, cut, room=int(NOTES_SHARE * limit))
 
     def _cut(
@@ -382,8 +383,8 @@ class EditPlanner:
         plan.keep = min(plan.keep, first)
         plan.entries = [*entries[plan.keep : first], *rest]
         plan.evicted += [item.index for item in items]
-        plan.cost += chosen.cost
-        plan.gain += chosen.gain
+        plan.cost += chosen.at_once
+        plan.saves += chosen.saves
         plan.edited = True
         self._look_at = 0
         plan.events.append(_edit_event(items, chosen, freed, self.prices))

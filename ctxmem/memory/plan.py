@@ -26,7 +26,7 @@ class Plan:
     binding: tuple[Any, ...] = ()  # entries of the ledger that its block shows
     reason: str = ""
     cost: float = 0.0
-    gain: float = 0.0
+    saves: float = 0.0
     sources: set[int] = field(default_factory=set)  # items that new results refer to
     edited: bool = False
     record: dict[str, Any] | None = None

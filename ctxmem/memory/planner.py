@@ -224,6 +224,8 @@ class WindowPlanner:
         tail += sum(note.tokens for note in plan.notes)
         excess = stable + tail + spare - limit
         plan.reason = "cold" if cold else "pays"
+        if self.covers and self.coverage.demand.edit:
+            plan.reason = "account"
         if excess > 0:
             plan.reason = "full" if excess > spare else "recall"
         if excess > 0 or (new and self.edits.promising(stable, cold)):

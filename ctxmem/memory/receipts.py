@@ -18,6 +18,7 @@ REASONS = {
     "recall": "room was needed for what a query recalled",
     "cold": "the provider's cache had expired, so all is written anew in any case",
     "pays": "it costs less than carrying the tokens along",
+    "account": "without it the session would have cost more than its untrimmed history",
 }
 """Why an edit was made."""
 
@@ -28,7 +29,7 @@ class Receipt:
 
     Attributes:
         number: the number of the edit in its session, from 0.
-        reason: "full", "recall", "cold" or "pays"; `REASONS` has them in words.
+        reason: "full", "recall", "cold", "pays" or "account"; `REASONS` has them in words.
         pages: ids of the pages that left; `Memory.page` returns each of them.
         messages: numbers of the messages they belong to.
         tokens: what left, in tokens. An edit that takes out indexes only has no pages and messages,
@@ -36,8 +37,10 @@ class Receipt:
         digest: SHA-256 of the messages that left, as JSON, in hexadecimal; those of a framework as
             they are stored.
         binding: the statements that bind and are shown in the window instead.
-        cost: what the edit costs at once, in uncached input tokens.
-        saved: what it is expected to save over the calls to come, less its cost.
+        cost: what the edit costs at once, in uncached input tokens; below 0 what it saves at once,
+            where all would have been written to the cache anew.
+        saved: what it is expected to save over the calls to come, less its cost; below 0 what it
+            loses, where it was made for another reason than that it pays.
     """
 
     number: int
@@ -96,7 +99,7 @@ class Receipts:
             digest=digest.hexdigest(),
             binding=tuple(entry.text for entry in plan.binding),
             cost=round(plan.cost, 3),
-            saved=round(plan.gain, 3),
+            saved=round(plan.saves, 3),
         )
 
     def take(self, record: Mapping[str, Any]) -> None:

@@ -15,6 +15,9 @@ often a unit of its age is needed is learned from the chat (`Reuse`). When the c
 written anew in any case: the second term falls away and what is taken out saves w on top. A window
 shorter than the provider caches is read at full price, before and after.
 
+By this the runs are ranked: one that leaves a window too short for the cache is avoided. What
+people are shown takes into account that such a window grows, and is cached again after some calls.
+
 N is not known. Half the calls that were is a fair guess for whatever ends by chance: chats that
 have gone on for long go on for longer.
 """
@@ -22,6 +25,7 @@ have gone on for long go on for longer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 from ctxmem.memory.identifiers import Reuse
@@ -49,7 +53,8 @@ class Cut(NamedTuple):
     """An edit: of the first `units` units all but the pinned leave, and all before `start` stay.
 
     `removed` tokens go, `noted` come in their place, `rewritten` behind them are written again;
-    `gain` is what it is worth over the calls to come, `cost` what it costs at once.
+    `gain` is what it is worth over the calls to come, `cost` what it costs at once, for a window
+    that does not grow. `at_once` and `saves` are the same for one that does.
     """
 
     units: int
@@ -58,7 +63,14 @@ class Cut(NamedTuple):
     rewritten: int
     gain: float
     cost: float
+    at_once: float
+    saves: float
     start: int = 0
+
+    @property
+    def pays(self) -> bool:
+        """Whether it is worth more than it costs."""
+        return self.gain > 0 and self.saves > 0
 
 
 def horizon(calls: int, share: float = 0.5) -> float:
@@ -77,13 +89,15 @@ def cuts(
     reuse: Reuse,
     fault: float,
     cold: bool = False,
+    growth: float = 0.0,
 ) -> list[Cut]:
     """Return every cut that takes more than it leaves, the smallest first.
 
     `spans` are the units from the first that may go to the end of the stable part, which has
     `stable` tokens in all; `heading` is the price of an index without entries, and an index
-    has at most `most_noted` tokens.
+    has at most `most_noted` tokens. The window grows by `growth` tokens a call.
     """
+    before = carrying(stable, prices, calls, growth)
 
     def carried(tokens: int) -> float:
         return calls * tokens * (prices.read if tokens >= prices.minimum else 1.0)
@@ -105,5 +119,31 @@ def cuts(
             continue
         cost = again * rewritten + write * (index - (removed if cold else 0))
         gain = carried(stable) - carried(stable - removed + index) - cost - lost
-        found.append(Cut(units, removed, index, rewritten, gain, cost))
+        left = stable - removed + index
+        at_once, after = cost, carrying(left, prices, calls, growth)
+        if left < prices.minimum <= stable:
+            # All that is left has the full price now, where the whole was read or written.
+            at_once = left - (prices.write if cold else prices.read) * stable
+            after -= left
+            saves = before - prices.read * stable - after - at_once - lost
+        else:
+            saves = before - after - at_once - lost
+        found.append(Cut(units, removed, index, rewritten, gain, cost, at_once, saves))
     return found
+
+
+def carrying(tokens: float, prices: Prices, calls: float, growth: float) -> float:
+    """Return what a window costs over so many calls, which grows by `growth` tokens at each.
+
+    It is read from the cache; one that is too short has the full price until it has grown.
+    """
+    short = calls if tokens < prices.minimum else 0.0
+    if short and growth > 0:
+        short = min(calls, float(ceil((prices.minimum - tokens) / growth)))
+
+    def sum_of(count: float) -> float:
+        return count * tokens + growth * count * (count - 1) / 2
+
+    written = prices.write - prices.read if 0 < short < calls else 0.0
+    cost = sum_of(short) + prices.read * (sum_of(calls) - sum_of(short))
+    return cost + written * (tokens + short * growth)

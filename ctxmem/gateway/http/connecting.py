@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ctxmem.gateway.http.connections import Connection, Headers, UpstreamError
+from ctxmem.gateway.http.connections import Connection, Headers, UpstreamError, in_words
 
 CONNECT_SECONDS = 30.0
 _PORTS = {"http": 80, "https": 443}
@@ -31,6 +31,11 @@ class Place:
     def of(cls, url: str) -> Place:
         """Return the place of a checked address."""
         return _place(url)
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people; an upstream has no name and no password in it."""
+        return f"{self.scheme}://{self.netloc.decode()}"
 
     @cached_property
     def end(self) -> bytes:
@@ -84,7 +89,7 @@ async def connect(
     except asyncio.TimeoutError:
         raise UpstreamError("no connection in time") from None
     except (OSError, ValueError) as error:  # ValueError: a host that is no name
-        raise UpstreamError(type(error).__name__) from None
+        raise UpstreamError(in_words(error)) from None
 
 
 async def _connected(
@@ -101,8 +106,9 @@ async def _connected(
     between = context if through.scheme == "https" else None
     if secure is None:
         made = Connection(release, b"http://" + place.netloc, _credentials(through))
-        return await _opened(made, through.hostname or "", port, between)
-    tunnel = await _opened(Connection(Connection.close), through.hostname or "", port, between)
+        return await _opened_to_proxy(made, through.hostname or "", port, between)
+    tunnel = Connection(Connection.close)
+    await _opened_to_proxy(tunnel, through.hostname or "", port, between)
     try:
         await _ask_for_tunnel(tunnel, place, _credentials(through))
         made = Connection(release)
@@ -125,6 +131,15 @@ async def _opened(
     loop = asyncio.get_running_loop()
     await loop.create_connection(lambda: made, host, port, ssl=context, server_hostname=name)
     return made
+
+
+async def _opened_to_proxy(
+    made: Connection, host: str, port: int, context: ssl.SSLContext | None
+) -> Connection:
+    try:
+        return await _opened(made, host, port, context)
+    except (OSError, ValueError) as error:
+        raise UpstreamError(f"the proxy: {in_words(error)}") from None
 
 
 async def _ask_for_tunnel(tunnel: Connection, place: Place, credentials: Headers) -> None:

@@ -8,7 +8,10 @@ refused, and a connection on which more came than the reply is not used again.
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
+import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import cast
@@ -40,6 +43,46 @@ class ClosedUnanswered(UpstreamError):
 
 class BrokenOff(Exception):
     """The upstream broke off within a reply."""
+
+
+def in_words(error: Exception) -> str:
+    """Return why there is no connection, or none any more, in words for people.
+
+    >>> in_words(ConnectionRefusedError(111, "Connect call failed"))
+    'connection refused'
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message.rstrip(".")
+        return f"its certificate is not accepted, {type(error).__name__}: {why}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {(error.reason or type(error).__name__).replace('_', ' ').lower()}"
+    if isinstance(error, socket.gaierror):
+        return _NAMES.get(error.errno or 0, "the name cannot be looked up")
+    if isinstance(error, ValueError):
+        return "the host is no name"
+    number = getattr(error, "errno", None)
+    if number is None:  # of a name with several addresses, at which each attempt failed
+        found = re.search(r"\[Errno (\d+)\]", str(error))
+        number = int(found[1]) if found else None
+    return _REASONS.get(number or 0, type(error).__name__)
+
+
+_NAMES = {
+    socket.EAI_NONAME: "name not known",
+    socket.EAI_AGAIN: "the name cannot be looked up now",
+    getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "name not known",
+}
+_REASONS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "connection reset",
+    errno.ECONNABORTED: "connection aborted",
+    errno.EPIPE: "connection closed",
+    errno.ETIMEDOUT: "no connection in time",
+    errno.EHOSTUNREACH: "no route to it",
+    errno.ENETUNREACH: "no network",
+    errno.EADDRNOTAVAIL: "no network",
+    errno.EMFILE: "too many open files here",
+}
 
 
 class _Malformed(Exception):
@@ -298,7 +341,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take in that the connection is gone."""
-        self._end("closed" if exc is None else type(exc).__name__)
+        self._end("closed" if exc is None else in_words(exc))
 
     def _end(self, why: str) -> None:
         self._ended = True

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ctxmem.gateway.http.refusals import refusal
+from ctxmem.gateway.telemetry.logs import Seldom
 from ctxmem.gateway.wire import family_of
+
+log = logging.getLogger("ctxmem.gateway")
 
 MOST_HEAD = 64 << 10
 """Bytes of a request's line and headers."""
 MOST_HEADERS = 256
 _HEAD_SECONDS = 60.0
 """How long a client may take for the head of a request once it began it or connected."""
+_TLS = b"\x16\x03"
+"""How a client begins that speaks TLS."""
+_WARNED = Seldom()
 
 
 class _HeadTooLarge(Exception):
@@ -29,6 +36,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head = 0
         self._in_head = True
         self._too_large = False
+        self._speaks_tls: bool | None = None  # not known before anything came
         self._slow: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -43,6 +51,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
+        if self._speaks_tls is None:
+            self._speaks_tls = data.startswith(_TLS)
         if self._in_head:
             if self._slow is None:
                 self._wait_for_head()
@@ -106,12 +116,30 @@ class LimitedProtocol(HttpToolsProtocol):
         status, said = 400, "this is no valid HTTP request"
         if self._too_large:
             status, said = 431, f"the path and the headers have more than {MOST_HEAD} bytes"
+        if self._speaks_tls:
+            why = "a client speaks TLS to the gateway; use http:// in its address"
+        else:
+            why = f"a request was refused ({status}): {said}"
+        if _WARNED.due(why):
+            log.warning("%s", why)
         family = family_of(getattr(self, "url", b"").decode("latin-1"), self.headers or ())
         headers, body = refusal(family, status, said)
         head = [STATUS_LINE[status]]
         for name, value in headers:
             if name != b"connection":
                 head += [name, b": ", value, b"\r\n"]
-        if self.cycle is None or self.cycle.response_complete:  # else it would be in another reply
+        if self._unanswered():  # else it would be in another reply
             self.transport.write(b"".join([*head, b"connection: close\r\n\r\n", body]))
         self.transport.close()
+
+    def _unanswered(self) -> bool:
+        """Return whether a reply can be written here; the application then writes none."""
+        if self.pipeline:  # a request before this one waits for its own
+            return False
+        if self.cycle is None or self.cycle.response_complete:
+            return True
+        if self.cycle.response_started:
+            return False
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        return True

@@ -23,6 +23,9 @@ SECRET_VARIABLE = "CTXMEM_GATEWAY_SECRET"
 """The key of the digests that name tenants, for gateways on several machines."""
 _KEYS = (b"x-api-key", b"authorization", b"api-key", b"x-goog-api-key")
 _SECRET_BYTES = 32
+SECRET_CHARACTERS = 16
+"""The shortest secret that is taken from the environment."""
+_HOW_TO_MAKE = "such as of `openssl rand -hex 32`"
 
 
 class Doorkeeper:
@@ -101,17 +104,24 @@ def secret_of(store: str) -> bytes:
     memory has a key for as long as it lives.
 
     Raises:
-        InputError: the file is there and holds no key, or is another user's.
+        InputError: the file is there and holds no key, or is another user's; the secret of the
+            environment is missing or short enough to be guessed.
     """
     given = os.environ.get(SECRET_VARIABLE)
     if given:
+        length = len(given.strip())
+        if length < SECRET_CHARACTERS:
+            raise InputError(
+                f"{SECRET_VARIABLE} has {length} characters; expected at least "
+                f"{SECRET_CHARACTERS}, {_HOW_TO_MAKE}"
+            )
         return hashlib.blake2b(given.encode(), digest_size=_SECRET_BYTES).digest()
     if store == ":memory:":
         return secrets.token_bytes(_SECRET_BYTES)
     if "://" in store:
         raise InputError(
             f"a store that several machines share needs the variable {SECRET_VARIABLE}, the same "
-            "for all of them: it names the tenants"
+            f"for all of them, {_HOW_TO_MAKE}: it names the tenants"
         )
     path = Path(f"{store}.key")
     path.parent.mkdir(parents=True, exist_ok=True)

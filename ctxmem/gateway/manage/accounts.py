@@ -66,7 +66,10 @@ class Entry:
     own: bool  # whether the client's own bytes were sent
     written: frozenset[int] = frozenset()  # keys of what was taken for written to the cache
     granted: float = 0.0  # for the tool `recall`
+    tool: int = 0  # tokens of its definition
     before: dict[str, Any] = field(default_factory=dict)  # the last request before this one
+    by_client: frozenset[int] = frozenset()
+    """Keys of what the client's own would have written, where that has no more tokens."""
 
 
 @dataclass(slots=True)
@@ -101,6 +104,7 @@ class Account:
     granted: float = 0.0
     _last: dict[str, Any] = field(default_factory=dict)  # of each bill: the last request's blocks
     _next_grant: float = 0.0  # of the request that is charged next
+    _next_tool: int = 0
 
     def __post_init__(self) -> None:
         self.ours, self.through = Bill(self.prices), Bill(self.prices)
@@ -167,9 +171,12 @@ class Account:
     def charge(self, sent: Priced, own: Priced, now: float, *, same: bool) -> Entry:
         """Charge a request that is sent, and the client's own beside it."""
         missing = set(sent.prefixes.keys) - self.ours.entries.keys()
+        longer = not same and own.tokens <= sent.tokens  # by a tool of ours
+        lacking = set(own.prefixes.keys) - self.through.entries.keys() if longer else set()
         ours = self.ours.call(sent.blocks, breakpoints=sent.marks, now=now)
         through = self.through.call(own.blocks, breakpoints=own.marks, now=now)
         made = frozenset(missing & self.ours.entries.keys())
+        by_client = frozenset(lacking & self.through.entries.keys())
         self.ours.forget(1 << 14)
         self.through.forget(1 << 14)
         self.diverged = self.diverged or not same
@@ -182,16 +189,28 @@ class Account:
             },
         )
         granted, self._next_grant = self._next_grant, 0.0
-        return Entry(ours, through, now, sent.tokens, same, made, granted, previous)
+        tool, self._next_tool = self._next_tool, 0
+        return Entry(
+            *(ours, through, now, sent.tokens, same, made),
+            granted=granted,
+            tool=tool,
+            before=previous,
+            by_client=by_client,
+        )
 
     def grant(self, tokens: int, request: Priced, now: float) -> float:
         """Grant what the definition of a tool costs in a request that is charged next."""
         price = max(1.0, self.prices.write)
-        if request.tokens < self.prices.minimum:
+        least, without = self.prices.minimum, request.tokens - tokens
+        if request.tokens < least:
             price = 1.0
         elif self.ours.calls and now - self.last_at <= self.prices.ttl:
             price = self.prices.read
-        self._next_grant = tokens * price
+        self._next_grant, self._next_tool = tokens * price, tokens
+        if without < least <= request.tokens and self.prices.write > 1.0:
+            # Without the tool nothing would be written to the cache, which has a price.
+            cost = self.ours.quote(request.blocks, breakpoints=request.marks, now=now).cost
+            self._next_grant = max(self._next_grant, cost - without)
         self.granted += self._next_grant
         return self._next_grant
 
@@ -224,6 +243,26 @@ class Account:
             if entry.own:
                 self.through.entries.pop(key, None)
 
+    def _not_cached(self, entry: Entry) -> None:
+        """Take back that a request was written to the cache: the provider reports that it was not.
+
+        It was too short by the provider's count, and so is a request of the client that has no
+        more tokens.
+        """
+        self._not_written(entry)
+        before = entry.ours.cost
+        entry.ours = _unwritten(entry.ours, self.prices)
+        self.ours.cost += entry.ours.cost - before
+        if entry.through.read + entry.through.written + entry.through.plain <= entry.tokens:
+            before = entry.through.cost
+            entry.through = _unwritten(entry.through, self.prices)
+            self.through.cost += entry.through.cost - before
+            for key in entry.by_client:
+                self.through.entries.pop(key, None)
+        granted = min(entry.granted, float(entry.tool))
+        self.granted += granted - entry.granted
+        entry.granted = granted
+
     def sent_again(self, entry: Entry, own: Priced) -> None:
         """Charge the client's own bytes, which were sent because the provider refused ours."""
         self.ours.cost -= entry.ours.cost
@@ -245,7 +284,7 @@ class Account:
             self.seen += 1
             self.fewer = max(0, entry.tokens - usage.input)
         if usage.written == 0 and usage.cached == 0 and entry.ours.written:
-            self._not_written(entry)
+            self._not_cached(entry)
         if usage.cached is None or entry.ours.read < max(1, self.prices.minimum):
             return
         expected = entry.ours.read * self.rate
@@ -329,6 +368,12 @@ class Account:
         self.granted = other.granted
         other.ours.cost = other.through.cost = other.granted = 0.0
         self.diverged = other.diverged
+
+
+def _unwritten(charge: Charge, prices: Prices) -> Charge:
+    """Return a charge where what was taken for written to the cache has the plain price."""
+    cost = charge.cost - (prices.write - 1.0) * charge.written
+    return Charge(charge.read, 0, charge.plain + charge.written, cost)
 
 
 def _mixed(before: float, now: float) -> float:

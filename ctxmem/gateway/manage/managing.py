@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any
@@ -52,6 +52,7 @@ from ctxmem.traces.events import Usage
 RECALL_TOKENS = 4_000
 """Where the tool `recall` is offered a window leaves a fifth of the budget free, but no more."""
 _FAILED = 400
+_ROUNDING = 1e-9
 _MOST_COUNTERS = 16
 """Conversations are held open for so many pairs of a counter and a price row."""
 _LOCKED_SECONDS = 1.0
@@ -202,7 +203,7 @@ class Manage:
         account.over += over
         conversation.asked_at = now
         exchange.notes["account"] = (account, entry, request.own, family, conversation)
-        self._note(request, conversation, entry, sent, window, over=over)
+        self._note(request, conversation, account, entry, window, over=over)
         if account.diverged:
             self._write(exchange.tenant, conversation, account)
         if self._syncer is not None:
@@ -316,11 +317,13 @@ class Manage:
         return sent[0], sent[1], window
 
     @staticmethod
-    def _limit(account: Account, request: Request) -> int:
+    def _rate(account: Account, request: Request) -> float:
+        """Return how many of the provider's tokens one of ours is taken for."""
+        return max(1.0, account.rate) if resolve(request.counter).exact else account.sure
+
+    def _limit(self, account: Account, request: Request) -> int:
         """Return the budget in tokens as we count them, where the provider counts others."""
-        exact = resolve(request.counter).exact
-        rate = max(1.0, account.rate) if exact else account.sure
-        return max(1, int((request.budget - account.beside) / rate))
+        return max(1, int((request.budget - account.beside) / self._rate(account, request)))
 
     def _reserve(self, request: Request, limit: int) -> int:
         """Return the tokens that a window leaves free for what calls of `recall` bring."""
@@ -464,6 +467,10 @@ class Manage:
         recalled, found = facts.get("recall_calls", 0), facts.get("find_calls", 0)
         if not recalled and not found:
             account.observe(entry, usage)
+            # What was charged may not be what the provider did.
+            facts["bill_sent"], facts["bill_through"] = entry.ours.cost, entry.through.cost
+            if "bill_recall" in facts:
+                facts["bill_recall"] = entry.granted
             return
         share = recalled / (recalled + found)
         more = account.add_rounds(entry, usage, granted=share)
@@ -475,21 +482,24 @@ class Manage:
         self,
         request: Request,
         conversation: Conversation,
+        account: Account,
         entry: Entry,
-        sent: Priced,
         window: MemoryWindow | None,
         *,
         over: bool,
     ) -> None:
-        facts = request.exchange.facts
+        facts, rate = request.exchange.facts, self._rate(account, request)
         shown = len(request.known)
         if window is not None and not entry.own:
             shown = len(set(window.shown))
         shown_in = None if entry.own else window
-        facts["tokens"] = {**request.head.parts, **self._parts(conversation, request, shown_in)}
+        parts = {**request.head.parts, **self._parts(conversation, request, shown_in)}
+        # In the tokens that the budget is in: people compare the two.
+        facts["tokens"] = _scaled(parts, rate, account.beside)
+        facts["exact"] = resolve(request.counter).exact and rate == 1.0 and not account.beside
         facts["kept"], facts["dropped"] = shown, len(request.known) - shown
         facts["recalled"] = len(window.recalled) if window is not None and not entry.own else 0
-        facts["prefix_reused"] = entry.ours.read
+        facts["prefix_reused"] = int(entry.ours.read * rate)
         edited = window is not None and any(one.kind == "edit" for one in window.events)
         facts["edit"] = edited
         if edited:
@@ -534,3 +544,23 @@ class Manage:
     def _reason(self, conversation: Conversation) -> str:
         receipts = conversation.memory.receipts()
         return receipts[-1].reason if receipts else ""
+
+
+def _scaled(parts: Mapping[str, int], rate: float, beside: int) -> dict[str, int]:
+    """Return tokens by part as the provider counts them: at a rate, and those beside all parts.
+
+    They add up to no more than the sum at that rate, so that a window within its budget is shown
+    within it.
+
+    >>> _scaled({"system": 3, "user": 4}, 1.5, 10)
+    {'system': 4, 'user': 6, 'overhead': 10}
+    """
+    made: dict[str, int] = {}
+    done = ours = 0
+    for part, tokens in parts.items():
+        ours += tokens
+        made[part] = int(ours * rate + _ROUNDING) - done
+        done += made[part]
+    if beside:
+        made["overhead"] = made.get("overhead", 0) + beside
+    return made

@@ -122,8 +122,12 @@ class Edit(BaseModel):
     shown_instead: list[str] = Field(
         description="statements that bind, which the window shows instead"
     )
-    cost: float = Field(description="what the edit costs at once, in uncached input tokens")
-    saved: float = Field(description="what it is expected to save later, less the cost")
+    cost: float = Field(
+        description="what the edit costs at once, in uncached input tokens; below 0 what it saves"
+    )
+    saved: float = Field(
+        description="what it is expected to save later, less the cost; below 0 what it loses"
+    )
     digest: str = Field(description="SHA-256 of the messages that left")
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 WIRES: Final = {"chat": "openai", "responses": "openai", "anthropic": "anthropic"}
 """Wire formats, and the name of their provider in the GenAI conventions."""
 MODES: Final = ("observe", "guard", "manage")
-EDIT_REASONS: Final = ("full", "recall", "cold", "pays")
+EDIT_REASONS: Final = ("full", "recall", "cold", "pays", "account")
 PREFIX_ENDS: Final = ("model", "tools", "system", "message")
 OTHER: Final = "other"
 """What a word is replaced by that is not one of ours, or not in the form of a name."""

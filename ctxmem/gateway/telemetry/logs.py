@@ -12,6 +12,8 @@ import os
 import queue
 import sys
 import threading
+import time
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from datetime import datetime, timezone
 
@@ -27,8 +29,37 @@ _LAST_SECONDS = 1.0
 """What waits when the process ends has so long to be written."""
 
 
+_SELDOM_SECONDS = 60.0
+
+
+class Seldom:
+    """Lets a message through once in so many seconds, for each thing that it is about.
+
+    Args:
+        seconds: between two messages about the same.
+        clock: seconds, of any beginning.
+    """
+
+    def __init__(
+        self, seconds: float = _SELDOM_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._due: dict[Hashable, float] = {}
+
+    def due(self, about: Hashable) -> bool:
+        """Return whether it is time for a message about something; the next one has to wait."""
+        now = self._clock()
+        if now < self._due.get(about, now):
+            return False
+        self._due[about] = now + self._seconds
+        return True
+
+
 def log_to_stderr(form: str) -> None:
-    """Write the log to stderr: warnings and faults as text, or every request too, as JSON."""
+    """Write the log to stderr: warnings and faults as text, or every request too, as JSON.
+
+    What the server below the gateway warns of is written in the same form.
+    """
     handler = PatientHandler(sys.stderr.fileno())
     if form == "json":
         handler.setFormatter(JsonFormatter())
@@ -36,8 +67,9 @@ def log_to_stderr(form: str) -> None:
     else:
         handler.setFormatter(logging.Formatter("ctxmem serve: %(message)s"))
         handler.setLevel(logging.WARNING)
-    log.addHandler(handler)
-    log.propagate = False
+    for one in (log, logging.getLogger("uvicorn.error")):
+        one.addHandler(handler)
+        one.propagate = False
 
 
 class PatientHandler(logging.Handler):

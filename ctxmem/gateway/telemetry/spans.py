@@ -45,7 +45,7 @@ ATTRIBUTES: Final = {
     "ctxmem.prefix.reused_tokens": "tokens with which the request before began, too",
     "ctxmem.prefix.broken": "what differs in that part: `model`, `tools`, `system` or `message`",
     "ctxmem.edit": "whether messages left the window",
-    "ctxmem.edit.reason": "`full`, `recall`, `cold` or `pays`",
+    "ctxmem.edit.reason": "`full`, `recall`, `cold`, `pays` or `account`",
     "ctxmem.bill": "price of what was sent, in uncached input tokens",
     "ctxmem.bill.through": "price if the client's request had been passed on",
     "ctxmem.bill.uncached": "price of that without the provider's cache",

@@ -371,13 +371,15 @@ const idle = (state, mode) => draw('idle', [state.counts, state.sums.requests, s
 const edits = receipts => draw('edits', receipts, () => receipts.length ? listed(
   `The newest ${Math.min(8, receipts.length)}; cost and saving in ${UNIT}`, [{text: 'What left, and why'},
     {text: 'Cost', n: true, title: 'What the edit costs at once, in ' + UNIT},
-    {text: 'Saves', n: true, title: 'What it is expected to save over the calls to come, less its cost, in ' + UNIT},
+    {text: 'Saves', n: true, title: 'What it is expected to save over the calls to come, less its cost, in ' + UNIT + '; below 0 what it loses, where it had to be made'},
     {text: 'When', n: true}], receipts.slice(0, 8).map(one => ({cells: [
     el('span', {}, [one.tokens !== null ? many(one.tokens, 'token') : '',
       one.messages ? many(one.messages, 'message') : ''].filter(Boolean).join(' in ') || 'messages',
     ': ' + why(one.reason), one.binding ? `; ${many(one.binding, 'binding statement')} stay` : '',
     el('br'), el('span', {class: 'soft mono'}, one.conversation)),
-    number(one.cost === null ? 'unknown' : brief(one.cost), UNIT),
+    one.cost < 0
+      ? number('none', `It saves ${count(-one.cost)} at once, in ${UNIT}: all would have been written to the cache anew`)
+      : number(one.cost === null ? 'unknown' : brief(one.cost), UNIT),
     number(one.saved === null ? 'unknown' : brief(one.saved), UNIT),
     {text: ago(one.at), n: true}]}))) : el('p', {class: 'soft'}, 'No message has left a window.'));
 const needed = state => {
