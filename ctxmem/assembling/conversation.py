@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.assembling import values
+from ctxmem.assembling.cutting import shortened
 from ctxmem.assembling.options import BOTH, NO_NOTE, NONE, RECALLED, STABLE, Offer
 from ctxmem.chat import passages
 from ctxmem.chat.converting import converted
 from ctxmem.chat.counting import Meter
-from ctxmem.chat.editing import replaced, with_content, with_result_texts
 from ctxmem.chat.history import whole
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import Turn, fingerprint
 from ctxmem.chat.shapes import ROLES
-from ctxmem.chat.shortening import excerpt
 from ctxmem.errors import InputError
 from ctxmem.memory import Memory
 from ctxmem.memory.ledger import STANDING, Entry, Ledger, line
@@ -32,10 +31,6 @@ HEADING = "[memory] Earlier messages of this conversation are left out here."
 BINDING = "Said in them, and still binding:"
 INDEX = "Their index:"
 
-SHOWN = 600
-"""Characters of a text that a shortened message keeps, about."""
-LEAST = 2 * SHOWN
-"""Characters from which a text is shortened."""
 GIST = 70
 """Characters of a unit's text in the index."""
 LASTING = frozenset({"decision", "commitment", "deadline"})
@@ -564,7 +559,7 @@ def _read_facts(items: Sequence[Any], turns: Sequence[Turn]) -> _Facts:
     said = texts[0].partition(": ")[2].split() if texts else []
     gist = " ".join(said)[:GIST].strip()
     what = f"called {', '.join(dict.fromkeys(calls))}" if calls else gist
-    short = _shortened(items, turns)
+    short = shortened(items, turns)
     return _Facts(
         "\n".join(texts),
         calls,
@@ -580,36 +575,6 @@ def _texts(body: Any) -> list[str]:
     blocks = body if isinstance(body, list) else [body]
     found = [one.get("text") if isinstance(one, Mapping) else one for one in blocks]
     return [one for one in found if isinstance(one, str)]
-
-
-def _shortened(items: Sequence[Any], turns: Sequence[Turn]) -> tuple[Any, ...] | None:
-    """Return messages with long texts and results cut, None if nothing is cut."""
-    made = [_cut(item, turn, i) for i, (item, turn) in enumerate(zip(items, turns, strict=True))]
-    if all(new is old for new, old in zip(made, items, strict=True)):
-        return None
-    # They are kept for later requests; the caller may change what was given.
-    return tuple(deepcopy(one) if isinstance(one, dict) else one for one in made)
-
-
-def _cut(item: Any, turn: Turn, index: int) -> Any:
-    parts = parts_of(item, index)
-    changes = []
-    for part in parts:
-        if part.kind == "result":
-            value = with_result_texts(part, _excerpt)
-            if value is not part.value:
-                changes.append((part, value))
-    if changes:
-        return replaced(item, changes)
-    if turn.calls or turn.results or turn.thinks or turn.dialect == "responses":
-        return item
-    if len(parts) == 1 and parts[0].kind == "text" and len(parts[0].text) >= LEAST:
-        return with_content(item, _excerpt(parts[0].text) or parts[0].text)
-    return item
-
-
-def _excerpt(text: str) -> str | None:
-    return excerpt(text, SHOWN) if len(text) >= LEAST else None
 
 
 # Statements that bind -----------------------------------------------------------------------------
