@@ -68,8 +68,6 @@ class Entry:
     granted: float = 0.0  # for the tool `recall`
     tool: int = 0  # tokens of its definition
     before: dict[str, Any] = field(default_factory=dict)  # the last request before this one
-    by_client: frozenset[int] = frozenset()
-    """Keys of what the client's own would have written, where that has no more tokens."""
 
 
 @dataclass(slots=True)
@@ -171,12 +169,9 @@ class Account:
     def charge(self, sent: Priced, own: Priced, now: float, *, same: bool) -> Entry:
         """Charge a request that is sent, and the client's own beside it."""
         missing = set(sent.prefixes.keys) - self.ours.entries.keys()
-        longer = not same and own.tokens <= sent.tokens  # by a tool of ours
-        lacking = set(own.prefixes.keys) - self.through.entries.keys() if longer else set()
         ours = self.ours.call(sent.blocks, breakpoints=sent.marks, now=now)
         through = self.through.call(own.blocks, breakpoints=own.marks, now=now)
         made = frozenset(missing & self.ours.entries.keys())
-        by_client = frozenset(lacking & self.through.entries.keys())
         self.ours.forget(1 << 14)
         self.through.forget(1 << 14)
         self.diverged = self.diverged or not same
@@ -195,7 +190,6 @@ class Account:
             granted=granted,
             tool=tool,
             before=previous,
-            by_client=by_client,
         )
 
     def grant(self, tokens: int, request: Priced, now: float) -> float:
@@ -247,7 +241,8 @@ class Account:
         """Take back that a request was written to the cache: the provider reports that it was not.
 
         It was too short by the provider's count, and so is a request of the client that has no
-        more tokens.
+        more tokens. That one is taken for cached later on all the same: the account is the
+        stricter for it.
         """
         self._not_written(entry)
         before = entry.ours.cost
@@ -257,8 +252,6 @@ class Account:
             before = entry.through.cost
             entry.through = _unwritten(entry.through, self.prices)
             self.through.cost += entry.through.cost - before
-            for key in entry.by_client:
-                self.through.entries.pop(key, None)
         granted = min(entry.granted, float(entry.tool))
         self.granted += granted - entry.granted
         entry.granted = granted
