@@ -107,6 +107,28 @@ def test_the_model_finds_a_tool_and_the_client_sees_only_its_call(wire: str, str
     assert [found] * len(later) == later  # stable from then on
 
 
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_tool_that_is_found_beside_a_call_of_the_client_is_declared_next(
+    wire: str, streams: bool
+) -> None:
+    def script(call: Call) -> Reply:
+        said = json.dumps(call.items[1:])
+        if "offered_from_now_on" in said:
+            return Reply([Text("Found." if "delete_compass" in call.tools() else "Not there.")])
+        return Reply([ToolCall("find_tool", {"query": "delete_compass"}), ToolCall(NAMES[0], {})])
+
+    with (
+        Upstream(App(script=script)) as upstream,
+        served(upstream, stage_of(), recall=False, tools=BUDGET) as url,
+    ):
+        talk = Conversation(wire, url, streams, tools=schemas(wire))
+        assert "Found." == text_of(wire, talk.ask("List the cargo."))
+        assert [200, 200] == [one.status for one in upstream.records]
+        first, second = (names_in(one.body) for one in upstream.records)
+    assert {*first, "delete_compass"} == set(second) != set(first)
+
+
 @pytest.mark.parametrize("wire", WIRES)
 def test_both_tools_of_ours_are_answered_in_one_reply(wire: str) -> None:
     def script(call: Call) -> Reply:
