@@ -13,6 +13,7 @@ from upstream.script import Call, Failure, Reply, Text, ToolCall
 from upstream.server import Upstream
 
 from ctxmem.errors import InputError
+from ctxmem.gateway.manage import tool_sets
 from ctxmem.gateway.manage.managing import Manage
 from ctxmem.gateway.manage.tool_sets import Finder
 from ctxmem.gateway.recall.answering import PendingResults, RecallBudget
@@ -303,6 +304,23 @@ def test_the_choice_is_stable_and_the_same_in_another_process() -> None:
     assert 1 == len(chosen)
     other.told = [user("List the cargo.")]
     assert chosen == {tuple(names_in(body_sent(other)))}
+
+
+def test_large_tools_of_many_conversations_do_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, tools = manage(budget=60_000, tools=BUDGET), schemas("chat")
+    size = len(json.dumps(tools, indent=1))
+    monkeypatch.setattr(tool_sets, "_MOST_BYTES", 4 * size)
+    talks = [Client(stage, tools=tools) for _ in range(9)]
+    chosen: list[set[tuple[str, ...]]] = [set() for _ in talks]
+    for _ in range(2):  # the second time the first ones are not held any more
+        for n, client in enumerate(talks):
+            client.told += [user(f"List the cargo. {n}")]
+            chosen[n].add(tuple(names_in(body_sent(client))))
+            client.finish(usage=Usage(input=4000))
+            client.told += [{"role": "assistant", "content": "So."}]
+            assert len(stage._tools._held) <= 4
+    assert len(stage._tools._held) == 3  # with what else is in a request
+    assert all(len(one) == 1 and len(*one) < len(NAMES) for one in chosen)
 
 
 # The bill -----------------------------------------------------------------------------------------

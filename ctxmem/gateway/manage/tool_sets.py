@@ -52,6 +52,8 @@ _MOST_READ = 8_000  # characters of the user's first message
 _FOUND = 3  # tools that a search declares, unless it names more
 _ANSWER = 2_000  # tokens that a call of `find_tool` may bring
 _MOST_HELD = 1 << 12  # conversations
+_MOST_BYTES = 32 << 20
+"""Bytes of their tools as clients write them; what is read of them takes some three times that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,11 +171,13 @@ class _Held:
     """What is known of one conversation: its choice, whether it is sent, and what was found.
 
     A `tool_choice` may need all tools. The provider may keep them until `whole_until`, also for
-    requests with another one, and to change them before would cost that cache.
+    requests with another one, and to change them before would cost that cache. `size` is that of
+    the client's request without its messages, in bytes.
     """
 
     given: Sequence[Any]
     chosen: Chosen | None
+    size: int
     sent: bool = False
     off: bool = False
     whole_until: float = 0.0
@@ -186,6 +190,7 @@ class ToolSets:
     def __init__(self, budget: int | None, requests: RequestReader) -> None:
         self._budget, self._requests = budget, requests
         self._held: OrderedDict[tuple[str, str], _Held] = OrderedDict()
+        self._bytes = 0
         self._lock = Lock()
 
     def managed(self, request: Request, conversation: Conversation, account: Account) -> Request:
@@ -219,11 +224,16 @@ class ToolSets:
             if held is not None and (held.given is given or held.given == given):
                 self._held.move_to_end(key)
                 return held
-        held = _Held(given, self._chosen(request))
+        size = len(request.document.before) + len(request.document.after)
+        held = _Held(given, self._chosen(request), size)
         with self._lock:
+            before = self._held.pop(key, None)
+            self._bytes += size - (before.size if before is not None else 0)
             self._held[key] = held
-            while len(self._held) > _MOST_HELD:
-                self._held.popitem(last=False)
+            while len(self._held) > _MOST_HELD or (
+                self._bytes > _MOST_BYTES and len(self._held) > 1
+            ):
+                self._bytes -= self._held.popitem(last=False)[1].size
         return held
 
     # Choosing -------------------------------------------------------------------------------------
