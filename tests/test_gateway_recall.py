@@ -34,6 +34,7 @@ from ctxmem.gateway.recall.offering import offered, with_our_tools
 from ctxmem.gateway.recall.recalling import Recalling, _drained
 from ctxmem.gateway.wire import wire_of
 from ctxmem.gateway.wire.frames import Frames
+from ctxmem.gateway.wire.turns import TURNS
 
 
 def order(part: tuple[str, Any]) -> int:
@@ -453,6 +454,18 @@ def test_what_follows_fits_the_room(wire: str) -> None:
     assert "lines do not fit" in text
     # 300 less what was said, of 10 or 11 tokens by its usage, and what is beside a result
     assert 200 < text.count("word") * len("word\n") < 300 - 10 - 16
+
+
+@pytest.mark.parametrize("name", [["recall"], {}, None, 7])
+def test_a_call_whose_name_is_no_text_is_none_of_ours(name: Any) -> None:
+    call = {"id": "c1", "call_id": "c1", "name": name, "function": {"name": name}}
+    for wire, body in (
+        ("anthropic", {"content": [{"type": "tool_use", **call}]}),
+        ("chat", {"choices": [{"message": {"tool_calls": [call]}}]}),
+        ("responses", {"output": [{"type": "function_call", **call}]}),
+    ):
+        made = TURNS[wire]({}, 100).read(body)
+        assert (made.calls, made.others) == ([], ["c1"])
 
 
 async def test_a_client_that_leaves_as_a_round_ends_is_not_missed() -> None:
