@@ -133,6 +133,19 @@ def test_bodies_that_cannot_be_read_pass_and_are_no_faults_of_ours(upstream, mod
     assert {one["passed_through"] for one in facts} == {"unreadable"}
 
 
+@pytest.mark.parametrize("mode", ["observe", "manage"])
+@pytest.mark.parametrize("content", [7, [7], [None], {}, True])
+def test_a_content_that_is_no_text_does_not_end_what_is_noted(upstream, mode, content) -> None:
+    odd = json.dumps({"model": "m", "messages": [{"role": "user", "content": content}]}).encode()
+    with running(upstream.url, stage=serving.stage_of, mode=mode, show_text=True) as gateway:
+        for body in (odd, CHAT):
+            sent = request("/v1/chat/completions", body)
+            assert status_of(raw(gateway.port, sent)) == 200
+            facts = gateway.facts(1 if body is odd else 2)
+    assert [one.get("fault") for one in facts] == [None, None]
+    assert not facts[0].get("question") and facts[1]["question"]
+
+
 @pytest.mark.parametrize(
     ("status", "method"),
     [("204 No Content", "POST"), ("304 Not Modified", "GET"), ("200 OK", "HEAD")],

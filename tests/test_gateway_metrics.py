@@ -59,6 +59,7 @@ FULL = RequestFacts(
     passed_through="too long",
     fault="read reply",
     recall_calls=3,
+    find_calls=2,
     conversation="c0ffee",
 )
 """Everything that can be known of an exchange, also what does not go together."""
@@ -167,6 +168,7 @@ def test_an_exchange_is_counted_once_in_every_metric():
         ("passed_through_total", "too long"): 1,
         ("faults_total", "read reply"): 1,
         ("recall_calls_total",): 3,
+        ("find_calls_total",): 2,
         ("cost_units_total", "sent"): 540,
         ("cost_units_total", "through"): 800,
         ("cost_units_total", "uncached"): 2500,

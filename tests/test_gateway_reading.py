@@ -140,6 +140,20 @@ def test_work_has_its_share_where_something_passes_through_all_the_time() -> Non
     backlog.close()
 
 
+def test_work_that_fails_is_logged_and_the_next_is_done(caplog: pytest.LogCaptureFixture) -> None:
+    backlog, done = Backlog(100, 10, quiet=0.0), threading.Event()
+
+    def fails() -> None:
+        raise KeyError("a text of a client")
+
+    backlog.add(fails, 90)
+    backlog.add(done.set)
+    assert done.wait(10)
+    backlog.close()
+    assert backlog.bytes == 0
+    assert [one.getMessage() for one in caplog.records] == ["work after a reply failed: KeyError"]
+
+
 def test_a_backlog_is_full_by_bytes_and_by_calls() -> None:
     backlog = Backlog(100, 3, quiet=0.0)
     assert not backlog.full(1000)  # one is always taken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -30,9 +31,10 @@ from recall_rounds import (
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.recall.answering import NO_ROOM, PendingResults, RecallBudget
 from ctxmem.gateway.recall.offering import offered, with_our_tools
-from ctxmem.gateway.recall.recalling import Recalling
+from ctxmem.gateway.recall.recalling import Recalling, _drained
 from ctxmem.gateway.wire import wire_of
 from ctxmem.gateway.wire.frames import Frames
+from ctxmem.gateway.wire.turns import TURNS
 
 
 def order(part: tuple[str, Any]) -> int:
@@ -452,6 +454,43 @@ def test_what_follows_fits_the_room(wire: str) -> None:
     assert "lines do not fit" in text
     # 300 less what was said, of 10 or 11 tokens by its usage, and what is beside a result
     assert 200 < text.count("word") * len("word\n") < 300 - 10 - 16
+
+
+@pytest.mark.parametrize("name", [["recall"], {}, None, 7])
+def test_a_call_whose_name_is_no_text_is_none_of_ours(name: Any) -> None:
+    call = {"id": "c1", "call_id": "c1", "name": name, "function": {"name": name}}
+    for wire, body in (
+        ("anthropic", {"content": [{"type": "tool_use", **call}]}),
+        ("chat", {"choices": [{"message": {"tool_calls": [call]}}]}),
+        ("responses", {"output": [{"type": "function_call", **call}]}),
+    ):
+        made = TURNS[wire]({}, 100).read(body)
+        assert (made.calls, made.others) == ([], ["c1"])
+
+
+async def test_a_client_that_leaves_as_a_round_ends_is_not_missed() -> None:
+    async def over() -> AsyncIterator[bytes]:
+        task.cancel()
+        for part in ():
+            yield part
+
+    async def goes_on() -> None:
+        await _drained(over())
+        await asyncio.sleep(0)
+
+    task = asyncio.ensure_future(goes_on())
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_round_that_does_not_end_is_not_waited_for(monkeypatch: Any) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(0.001)
+            yield b""
+
+    monkeypatch.setattr("ctxmem.gateway.recall.recalling._DRAIN_SECONDS", 0.01)
+    await _drained(endless())
 
 
 # Any script ---------------------------------------------------------------------------------------

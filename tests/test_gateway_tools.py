@@ -13,6 +13,7 @@ from upstream.script import Call, Failure, Reply, Text, ToolCall
 from upstream.server import Upstream
 
 from ctxmem.errors import InputError
+from ctxmem.gateway.manage import tool_sets
 from ctxmem.gateway.manage.managing import Manage
 from ctxmem.gateway.manage.tool_sets import Finder
 from ctxmem.gateway.recall.answering import PendingResults, RecallBudget
@@ -105,6 +106,28 @@ def test_the_model_finds_a_tool_and_the_client_sees_only_its_call(wire: str, str
     assert "list_cargo" in first
     assert {*first, "delete_compass"} == set(found)
     assert [found] * len(later) == later  # stable from then on
+
+
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_tool_that_is_found_beside_a_call_of_the_client_is_declared_next(
+    wire: str, streams: bool
+) -> None:
+    def script(call: Call) -> Reply:
+        said = json.dumps(call.items[1:])
+        if "offered_from_now_on" in said:
+            return Reply([Text("Found." if "delete_compass" in call.tools() else "Not there.")])
+        return Reply([ToolCall("find_tool", {"query": "delete_compass"}), ToolCall(NAMES[0], {})])
+
+    with (
+        Upstream(App(script=script)) as upstream,
+        served(upstream, stage_of(), recall=False, tools=BUDGET) as url,
+    ):
+        talk = Conversation(wire, url, streams, tools=schemas(wire))
+        assert "Found." == text_of(wire, talk.ask("List the cargo."))
+        assert [200, 200] == [one.status for one in upstream.records]
+        first, second = (names_in(one.body) for one in upstream.records)
+    assert {*first, "delete_compass"} == set(second) != set(first)
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -281,6 +304,23 @@ def test_the_choice_is_stable_and_the_same_in_another_process() -> None:
     assert 1 == len(chosen)
     other.told = [user("List the cargo.")]
     assert chosen == {tuple(names_in(body_sent(other)))}
+
+
+def test_large_tools_of_many_conversations_do_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage, tools = manage(budget=60_000, tools=BUDGET), schemas("chat")
+    size = len(json.dumps(tools, indent=1))
+    monkeypatch.setattr(tool_sets, "_MOST_BYTES", 4 * size)
+    talks = [Client(stage, tools=tools) for _ in range(9)]
+    chosen: list[set[tuple[str, ...]]] = [set() for _ in talks]
+    for _ in range(2):  # the second time the first ones are not held any more
+        for n, client in enumerate(talks):
+            client.told += [user(f"List the cargo. {n}")]
+            chosen[n].add(tuple(names_in(body_sent(client))))
+            client.finish(usage=Usage(input=4000))
+            client.told += [{"role": "assistant", "content": "So."}]
+            assert len(stage._tools._held) <= 4
+    assert len(stage._tools._held) == 3  # with what else is in a request
+    assert all(len(one) == 1 and len(*one) < len(NAMES) for one in chosen)
 
 
 # The bill -----------------------------------------------------------------------------------------

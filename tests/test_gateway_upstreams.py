@@ -14,11 +14,13 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gateways import CHAT, Request, Upstream, body_of, raw, reply, running, status_of
 from gateways import request as post
 
+from ctxmem.gateway.http import connecting
 from ctxmem.gateway.http.connections import in_words
 from ctxmem.gateway.http.relay import Answer, Place, UpstreamError, Upstreams
 from ctxmem.gateway.observe.observing import Observe
@@ -80,6 +82,36 @@ async def test_a_request_is_sent_again_only_if_nothing_came(
     assert len(upstream.requests) == sent
     assert upstream.requests[1].connection == 1
     await upstreams.close()
+
+
+async def test_a_client_that_leaves_as_the_connection_is_made_is_not_missed(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = connecting._connected
+
+    async def leaving(*args: Any) -> Any:
+        connection = await made(*args)
+        task.cancel()
+        return connection
+
+    monkeypatch.setattr(connecting, "_connected", leaving)
+    upstreams = Upstreams()
+    task = asyncio.ensure_future(ask(upstreams, upstream.url))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert upstreams._open == set()
+
+
+async def test_who_waits_for_a_connection_does_not_wait_for_ever(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(connecting, "_connected", never)
+    monkeypatch.setattr(connecting, "CONNECT_SECONDS", 0.01)
+    with pytest.raises(UpstreamError, match="no connection in time"):
+        await ask(Upstreams(), upstream.url)
 
 
 async def test_a_reply_with_more_behind_it_ends_its_connection(upstream: Upstream) -> None:

@@ -8,11 +8,14 @@ refused.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
+
+log = logging.getLogger("ctxmem.gateway")
 
 QUIET_SECONDS = 0.002
 """Nothing passed through for so long: work begins."""
@@ -57,7 +60,7 @@ class Backlog:
     def add(self, call: Callable[[], None], size: int = 0) -> bool:
         """Have a call made that holds so many bytes; False if the backlog is closed.
 
-        The call must not raise.
+        An error in the call is logged.
         """
         with self._changed:
             if self._closed:
@@ -95,7 +98,10 @@ class Backlog:
                 work = self._waiting.popleft()
             except IndexError:  # the time to end was over
                 continue
-            work.call()
+            try:
+                work.call()
+            except Exception as error:  # others wait for this thread
+                log.error("work after a reply failed: %s", type(error).__name__)
             with self._changed:
                 self.bytes -= work.size
             now = time.perf_counter()

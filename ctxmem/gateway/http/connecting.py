@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from urllib.parse import SplitResult, unquote, urlsplit
 
+import anyio
+
 from ctxmem.gateway.http.connections import Connection, Headers, UpstreamError, in_words
 
 CONNECT_SECONDS = 30.0
@@ -83,10 +85,10 @@ async def connect(
         UpstreamError: there is none within half a minute.
     """
     try:
-        return await asyncio.wait_for(
-            _connected(place, proxy, context, release), timeout=CONNECT_SECONDS
-        )
-    except asyncio.TimeoutError:
+        # Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes as the wait ends.
+        with anyio.fail_after(CONNECT_SECONDS):
+            return await _connected(place, proxy, context, release)
+    except TimeoutError:
         raise UpstreamError("no connection in time") from None
     except (OSError, ValueError) as error:  # ValueError: a host that is no name
         raise UpstreamError(in_words(error)) from None

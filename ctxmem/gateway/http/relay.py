@@ -44,7 +44,7 @@ _HOP_BY_HOP = frozenset(
 _READABLE = (b"identity", b"gzip", b"deflate")
 _READABLE_LISTS = frozenset((b"gzip, deflate", b"gzip", b"gzip,deflate", b"identity"))
 _IDLE_SECONDS = 20.0
-"""A connection that is idle so long is closed, sooner than providers do it."""
+"""A connection that is idle so long is not used again: providers close theirs later."""
 _MOST_IDLE = 256
 _RACE_SECONDS = 2.0
 """An upstream that closes a reused connection does so within this time of the request.

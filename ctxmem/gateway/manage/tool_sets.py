@@ -52,6 +52,8 @@ _MOST_READ = 8_000  # characters of the user's first message
 _FOUND = 3  # tools that a search declares, unless it names more
 _ANSWER = 2_000  # tokens that a call of `find_tool` may bring
 _MOST_HELD = 1 << 12  # conversations
+_MOST_BYTES = 32 << 20
+"""Bytes of their tools as clients write them; what is read of them takes some three times that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +130,8 @@ class Finder:
     def __init__(self, chosen: Chosen, *, declares: bool, room: RecallBudget) -> None:
         self.first = self.chosen = chosen
         self._declares, self._room = declares, room
-        self._found: set[str] = set()
+        self.found: set[str] = set()
+        """Names of the tools that the model was promised."""
 
     @property
     def schemas(self) -> list[Any]:
@@ -149,33 +152,36 @@ class Finder:
             return answer_find(arguments, hidden, provider=self.chosen.shape)
         found = find_tools(query, hidden, _FOUND)
         found = [one for one in found if one.name in query] or found
-        self._found.update(one.name for one in found)
+        self.found.update(one.name for one in found)
         lines = [{"name": one.name, "description": one.gist} for one in found]
         return json.dumps({"offered_from_now_on": lines}, ensure_ascii=False)
 
     def declared(self, sent: dict[str, Any]) -> dict[str, Any]:
         """Return a request with the tools that were found."""
-        if not self.chosen.lacking(self._found):
+        if not self.chosen.lacking(self.found):
             return sent
-        before, self.chosen = self.chosen, self.chosen.with_full(self._found)
-        added = json.dumps([one.schema for one in before.hidden if one.name in self._found])
+        before, self.chosen = self.chosen, self.chosen.with_full(self.found)
+        added = json.dumps([one.schema for one in before.hidden if one.name in self.found])
         self._room.take(self._room.count(added))
         return {**sent, "tools": [*self.chosen.schemas, *sent["tools"][len(before.order) :]]}
 
 
 @dataclass(slots=True)
 class _Held:
-    """What is known of one conversation: its choice, and whether it is sent.
+    """What is known of one conversation: its choice, whether it is sent, and what was found.
 
     A `tool_choice` may need all tools. The provider may keep them until `whole_until`, also for
-    requests with another one, and to change them before would cost that cache.
+    requests with another one, and to change them before would cost that cache. `size` is that of
+    the client's request without its messages, in bytes.
     """
 
     given: Sequence[Any]
     chosen: Chosen | None
+    size: int
     sent: bool = False
     off: bool = False
     whole_until: float = 0.0
+    found: frozenset[str] = frozenset()
 
 
 class ToolSets:
@@ -184,6 +190,7 @@ class ToolSets:
     def __init__(self, budget: int | None, requests: RequestReader) -> None:
         self._budget, self._requests = budget, requests
         self._held: OrderedDict[tuple[str, str], _Held] = OrderedDict()
+        self._bytes = 0
         self._lock = Lock()
 
     def managed(self, request: Request, conversation: Conversation, account: Account) -> Request:
@@ -191,8 +198,8 @@ class ToolSets:
         asked, wire = request.asked, request.exchange.wire.name
         if self._budget is None or not asked.tools or not may_answer(asked, wire, NAME):
             return request
-        called = _called(asked.messages)
         held = self._of(request, conversation)
+        called = _called(asked.messages) | held.found
         if held.off or held.chosen is None:
             return request
         choice = asked.tool_choice
@@ -217,11 +224,16 @@ class ToolSets:
             if held is not None and (held.given is given or held.given == given):
                 self._held.move_to_end(key)
                 return held
-        held = _Held(given, self._chosen(request))
+        size = len(request.document.before) + len(request.document.after)
+        held = _Held(given, self._chosen(request), size)
         with self._lock:
+            before = self._held.pop(key, None)
+            self._bytes += size - (before.size if before is not None else 0)
             self._held[key] = held
-            while len(self._held) > _MOST_HELD:
-                self._held.popitem(last=False)
+            while len(self._held) > _MOST_HELD or (
+                self._bytes > _MOST_BYTES and len(self._held) > 1
+            ):
+                self._bytes -= self._held.popitem(last=False)[1].size
         return held
 
     # Choosing -------------------------------------------------------------------------------------
@@ -358,7 +370,11 @@ class ToolSets:
         request, sent = exchange.notes.pop("tools")
         with self._lock:
             held = self._held.get((exchange.tenant, conversation.session))
-        if held is None or held.chosen is not finder.first:
+        if held is None:
+            return
+        # Beside a call of the client no request goes on: its next one declares what was found.
+        held.found |= finder.found
+        if held.chosen is not finder.first:
             return
         if exchange.why == "refused":
             held.off = True

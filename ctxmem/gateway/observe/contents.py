@@ -6,10 +6,12 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.parts import parts_of
+from ctxmem.errors import InputTypeError
 from ctxmem.gateway.observe.weighing import split_message
 from ctxmem.gateway.wire import Asked
 
@@ -113,6 +115,8 @@ def question_of(asked: Asked) -> str:
     """Return the beginning of what the user says first, "" if it is no text."""
     for message in asked.messages:
         if isinstance(message, dict) and message.get("role") == "user":
-            texts = (part.text for part in parts_of(message, 0) if part.kind == "text")
-            return " ".join(texts)[:_MOST_TEXT]
+            with suppress(InputTypeError):  # the provider says what is wrong with it
+                texts = (part.text for part in parts_of(message, 0) if part.kind == "text")
+                return " ".join(texts)[:_MOST_TEXT]
+            break
     return ""

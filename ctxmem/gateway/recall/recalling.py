@@ -16,6 +16,8 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import anyio
+
 from ctxmem.gateway.http.relay import BrokenOff, Headers, UpstreamError
 from ctxmem.gateway.recall.answering import NO_ROOM, Answer, RecallBudget, called_name, waiting_text
 from ctxmem.gateway.wire.frames import Frame, Frames, json_bytes, read_frame
@@ -397,13 +399,10 @@ async def _rest_of(
 
 async def _drained(parts: AsyncIterator[bytes]) -> None:
     """Read what follows a round's end, so that its connection can be used again."""
-
-    async def drain() -> None:
+    # Before Python 3.12 `asyncio.wait_for` loses a cancellation that comes as the wait ends.
+    with suppress(BrokenOff), anyio.move_on_after(_DRAIN_SECONDS):
         async for _ in parts:
             pass
-
-    with suppress(asyncio.TimeoutError, BrokenOff):
-        await asyncio.wait_for(drain(), _DRAIN_SECONDS)
 
 
 async def _error_in(reply: Incoming) -> dict[str, Any]:

@@ -35,7 +35,7 @@ _FORMS = {
     "conversation": _OPAQUE,
 }
 _USAGE = ("input", "cached", "written", "output")
-_COUNTS = ("server_port", "status", "recall_calls")
+_COUNTS = ("server_port", "status", "recall_calls", "find_calls")
 _NUMBERS = (
     *("seconds_added", "seconds_upstream", "budget", "kept", "dropped", "recalled"),
     *("prefix_reused", "bill_sent", "bill_through", "bill_uncached", "bill_recall"),
@@ -101,7 +101,7 @@ class RequestFacts:
         passed_through: why the client's own body was sent.
         fault: the stage at which ctxmem failed.
         reply_unreadable: whether the upstream's reply was not in the form of its format.
-        recall_calls: of the model, answered by the gateway.
+        recall_calls, find_calls: of the tools `recall` and `find_tool`, answered by the gateway.
         conversation: a short opaque id.
     """
 
@@ -133,6 +133,7 @@ class RequestFacts:
     fault: str = ""
     reply_unreadable: bool = False
     recall_calls: int = 0
+    find_calls: int = 0
     conversation: str = ""
 
     def __post_init__(self) -> None:

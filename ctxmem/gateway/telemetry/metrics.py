@@ -83,6 +83,9 @@ METRICS: Final = {
     "ctxmem_gateway_recall_calls_total": Metric(
         "counter", (), "Calls of the recall tool that the gateway answered."
     ),
+    "ctxmem_gateway_find_calls_total": Metric(
+        "counter", (), "Calls of `find_tool` that the gateway answered."
+    ),
     "ctxmem_gateway_cost_units_total": Metric(
         *("counter", ("bill",)),
         "Price in uncached input tokens: sent; passed through; uncached, without any cache.",
@@ -217,6 +220,7 @@ class Metrics:
         if facts.reply_unreadable:
             self._of("unreadable_replies_total", facts.wire).inc()
         self._add(facts.recall_calls, "recall_calls_total")
+        self._add(facts.find_calls, "find_calls_total")
         bills = (facts.bill_sent, facts.bill_through, facts.bill_uncached)
         for bill, units in zip(("sent", "through", "uncached"), bills, strict=True):
             self._add(units, "cost_units_total", bill)

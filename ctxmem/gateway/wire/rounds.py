@@ -146,7 +146,8 @@ class Turn(ABC):
 
     def _is_ours(self, function: Any) -> bool:
         """Return whether a call, or a part of one, is of a tool of ours."""
-        return isinstance(function, dict) and function.get("name") in self.ours
+        name = function.get("name") if isinstance(function, dict) else None
+        return isinstance(name, str) and name in self.ours
 
     def _without_ours(
         self, sent: dict[str, Any], names: Sequence[str], nothing: Any
