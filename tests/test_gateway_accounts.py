@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
+from test_gateway_manage import Client, manage, turns, user
 
 from ctxmem.gateway.manage.accounts import MISSES, Account, Priced
 from ctxmem.pricing import PRICES, Bill, Block, row_of
@@ -58,6 +61,17 @@ def test_a_request_that_was_sent_again_as_the_client_wrote_it_is_charged_so():
     account.sent_again(entry, own)
     assert account.saved == 0
     assert account.ours.held(ours.blocks) == []  # the provider keeps nothing of what it refused
+
+
+def test_a_request_that_was_answered_and_then_refused_is_charged_beside_the_clients():
+    """The provider bills the round in which the model called our tool, too."""
+    account = Account(ANTHROPIC)
+    own, ours = priced(3000, 500, marks=(2,)), priced(1500, start=7, marks=(1,))
+    entry = account.charge(ours, own, 0.0, same=False)
+    first, due = entry.ours.cost, entry.through.cost
+    account.sent_again(entry, own, answered=True)
+    assert account.ours.cost == pytest.approx(first + due) and first > 0
+    assert account.saved == pytest.approx(-first)
 
 
 @pytest.mark.parametrize("failed", [True, False])
@@ -239,3 +253,18 @@ def test_what_the_provider_did_not_answer_is_not_the_last_request():
     restored = Account(OPENAI)
     restored.restore(account.to_json(), own.blocks)
     assert restored.last_at == 1.0
+
+
+def test_a_request_that_was_refused_after_a_call_of_ours_is_charged_with_it():
+    client = Client(manage(prices="openai"))
+    for new in turns(random.Random(12), "chat", 30):
+        client.ask(*new)
+        client.finish()
+    account = client.exchange.notes["conversation"].account
+    client.ask({"role": "assistant", "content": "x"}, user("go"))
+    facts, before = client.exchange.facts, account.saved
+    first = facts["bill_sent"]
+    client.exchange.why, facts["recall_calls"] = "refused", 1
+    client.finish()
+    assert facts["bill_sent"] == pytest.approx(first + facts["bill_through"])
+    assert account.saved < before

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
-from gateways import Request, Upstream, body_of, headers_of, raw, reply, request, running
+from gateways import (
+    WAIT,
+    Request,
+    Upstream,
+    body_of,
+    connect,
+    headers_of,
+    raw,
+    reply,
+    request,
+    rest,
+    running,
+)
 
 import ctxmem
 from ctxmem.gateway.exchanges import Exchange
@@ -190,6 +203,44 @@ def test_an_estimate_trims_only_what_was_refused() -> None:
     assert body_of(came) == b'{"ok":1}'
     assert dict(headers_of(came))["x-ctxmem"].startswith("trimmed=")
     assert facts["dropped"] == 201 - calls[1]
+
+
+def test_a_refusal_without_an_end_is_passed_on_as_it_comes() -> None:
+    """No second request is tried behind one that is too long to be kept."""
+    going, count = threading.Event(), 0
+    piece = b"x" * 65_536
+
+    async def answer(got: Request, writer: asyncio.StreamWriter) -> None:
+        nonlocal count
+        count += 1
+        writer.write(
+            reply(b"", "400 Bad Request", "transfer-encoding: chunked", length=False)
+            + (b"%x\r\n%b\r\n" % (len(piece), piece)) * 24
+        )
+        await writer.drain()
+        await asyncio.to_thread(going.wait, WAIT)
+        writer.write(b"3\r\nend\r\n0\r\n\r\n")
+
+    upstream = Upstream(answer)
+    body = json.dumps(
+        {"model": "claude-opus-4-5", "max_tokens": 9, "messages": long_chat(201, 1_000)}
+    ).encode()
+    try:
+        with (
+            running(upstream.url, stage=Guard, mode="guard") as gateway,
+            connect(gateway.port) as client,
+        ):
+            client.sendall(request("/v1/messages", body))
+            came = b""
+            while len(came) < 24 * len(piece):
+                came += client.recv(1 << 16)
+            going.set()
+            came += rest(client)
+    finally:
+        going.set()
+        upstream.close()
+    assert came.startswith(b"HTTP/1.1 400") and came.count(b"x" * 100) > 0
+    assert b"end" in came[-64:] and count == 1
 
 
 def test_a_request_that_was_not_changed_has_no_facts_of_a_change() -> None:

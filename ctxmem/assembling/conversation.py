@@ -27,7 +27,10 @@ from ctxmem.memory.ledger import STANDING, Entry, Ledger, line
 from ctxmem.toolset.finding import NAME as FINDER
 from ctxmem.toolset.finding import names_found
 
-HEADING = "[memory] Earlier messages of this conversation are left out, here or between those that follow."
+HEADING = (
+    "[memory] Earlier messages of this conversation are left out, here or between those that "
+    "follow."
+)
 BINDING = "Said in them, and still binding:"
 INDEX = "Their index:"
 

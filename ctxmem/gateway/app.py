@@ -292,12 +292,13 @@ class Gateway:
         """
         second = exchange.second
         assert second is not None
-        if answer.status_code not in _REFUSED or int(answer.header(b"content-length") or 0) > (
-            _MOST_REFUSAL
-        ):
+        if answer.status_code not in _REFUSED:
             exchange.header = ""
             return answer
-        first = await Refused.of(answer)
+        first = await Refused.of(answer, _MOST_REFUSAL)
+        if not first.whole:
+            exchange.header = ""
+            return first
         with suppress(UpstreamError):
             another = await self.upstreams.send(
                 client.method, place, target, to_upstream(headers, place, len(second)), [second]

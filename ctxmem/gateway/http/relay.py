@@ -59,24 +59,33 @@ _REPLACED = _DROPPED | {b"content-length", b"content-encoding"}
 
 
 class Refused:
-    """A reply that was read to its end, and can be passed on later."""
+    """A reply that was read, and can be passed on later.
 
-    __slots__ = ("_answer", "_parts", "headers", "status_code")
+    One that is long is read in part, and the rest is passed on as it comes.
+    """
 
-    def __init__(self, answer: Answer, parts: list[bytes]) -> None:
-        self._answer, self._parts = answer, parts
+    __slots__ = ("_answer", "_parts", "headers", "status_code", "whole")
+
+    def __init__(self, answer: Answer, parts: list[bytes], *, whole: bool) -> None:
+        self._answer, self._parts, self.whole = answer, parts, whole
         self.headers, self.status_code = answer.headers, answer.status_code
 
     @classmethod
-    async def of(cls, answer: Answer) -> Refused:
-        """Read an answer and let its connection go."""
+    async def of(cls, answer: Answer, most: int) -> Refused:
+        """Read an answer and let its connection go, unless it has more than `most` bytes."""
+        parts, size = list[bytes](), 0
         try:
-            parts = [part async for part in answer.parts()]
+            async for part in answer.parts():
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    return cls(answer, parts, whole=False)
         except BrokenOff as error:
             raise UpstreamError(str(error)) from None
         finally:
-            await answer.aclose()
-        return cls(answer, parts)
+            if size <= most:
+                await answer.aclose()
+        return cls(answer, parts, whole=True)
 
     def header(self, name: bytes) -> str:
         """Return the value of a header, "" if there is none; `name` is in lower case."""
@@ -86,9 +95,13 @@ class Refused:
         """Yield the body."""
         for part in self._parts:
             yield part
+        if not self.whole:
+            async for part in self._answer.parts():
+                yield part
 
     async def aclose(self) -> None:
-        """Do nothing: its connection was let go."""
+        """Let the connection go, if it still has it."""
+        await self._answer.aclose()
 
 
 class Upstreams:

@@ -256,11 +256,15 @@ class Account:
         self.granted += granted - entry.granted
         entry.granted = granted
 
-    def sent_again(self, entry: Entry, own: Priced) -> None:
-        """Charge the client's own bytes, which were sent because the provider refused ours."""
-        self.ours.cost -= entry.ours.cost
-        self.granted -= entry.granted
-        self._not_written(entry)
+    def sent_again(self, entry: Entry, own: Priced, *, answered: bool = False) -> None:
+        """Charge the client's own bytes, which were sent because the provider refused ours.
+
+        Where it had `answered` ours with a call of our tools, and refused to go on, both are paid.
+        """
+        if not answered:
+            self.ours.cost -= entry.ours.cost
+            self.granted -= entry.granted
+            self._not_written(entry)
         entry.ours = self.ours.call(own.blocks, breakpoints=own.marks, now=entry.at)
         entry.own, entry.written, entry.granted = True, frozenset(), 0.0
 

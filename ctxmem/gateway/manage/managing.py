@@ -451,14 +451,22 @@ class Manage:
             if status >= _FAILED:
                 account.take_back(entry)
             elif exchange.why == "refused":
-                account.sent_again(entry, own)
-                exchange.facts["bill_sent"] = exchange.facts.get("bill_through")
-                exchange.facts.pop("bill_recall", None)
+                self._sent_again(exchange.facts, account, entry, own)
             elif reply is not None and reply.usage is not None:
                 self._add_usage(exchange, account, entry, reply.usage)
             self._tools.finish(exchange, conversation, account)
             if account.diverged and conversation.account is account:
                 self._write(exchange.tenant, conversation, account)
+
+    @staticmethod
+    def _sent_again(facts: dict[str, Any], account: Account, entry: Entry, own: Priced) -> None:
+        """Take in that the client's own bytes were sent, since ours were refused at last."""
+        answered = bool(facts.get("recall_calls") or facts.get("find_calls"))
+        account.sent_again(entry, own, answered=answered)
+        first = facts.get("bill_sent") if answered else None
+        facts["bill_sent"] = (first or 0.0) + facts.get("bill_through", 0.0)
+        if not answered:
+            facts.pop("bill_recall", None)
 
     @staticmethod
     def _add_usage(exchange: Exchange, account: Account, entry: Entry, usage: Usage) -> None:
