@@ -1,6 +1,7 @@
 """A light upstream for `gateway_latency`: answers every POST after a time.
 
-The time is `delay` seconds, or spread evenly around them by a share of them. Multiples of the
+It reports a token for each five bytes of a request, about what the texts of the bench have. The
+time is `delay` seconds, or spread evenly around them by a share of them. Multiples of the
 golden ratio fill that range evenly from the first request, so that medians of short runs are
 comparable. It is run as a process of its own, and prints its port in a line.
 """
@@ -14,25 +15,31 @@ import sys
 from collections.abc import Iterator
 from typing import cast
 
-REPLY = json.dumps(
-    {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "model": "gpt-4o",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "The museum opens at nine. " * 20},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {"prompt_tokens": 1000, "completion_tokens": 120},
-    }
-).encode()
-HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-    b"x-request-id: req_1\r\ncontent-length: %d\r\n\r\n" % len(REPLY)
-)
+_BYTES_A_TOKEN = 5
+
+
+def reply(length: int) -> bytes:
+    """Return the reply to a request of so many bytes."""
+    body = json.dumps(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "model": "gpt-4o",
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {"role": "assistant", "content": "The museum opens at nine. " * 20},
+                    "finish_reason": "stop",
+                }
+            ],
+            "usage": {"prompt_tokens": length // _BYTES_A_TOKEN, "completion_tokens": 120},
+        }
+    ).encode()
+    return (
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+        b"x-request-id: req_1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    )
+
 
 _GOLDEN = (5**0.5 - 1) / 2
 
@@ -43,6 +50,7 @@ class Stub(asyncio.Protocol):
     def __init__(self, delays: Iterator[float]) -> None:
         self._delays = delays
         self._head = b""
+        self._length = 0
         self._left = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -58,17 +66,18 @@ class Stub(asyncio.Protocol):
             if end < 0:
                 return
             found = self._head[:end].lower().partition(b"content-length:")[2].split(b"\r\n")[0]
-            self._left = int(found or 0) - (len(self._head) - end - 4)
+            self._length = int(found or 0)
+            self._left = self._length - (len(self._head) - end - 4)
             self._head = b""
         else:
             self._left -= len(data)
         if self._left <= 0:
             self._left = -1
-            self._loop.call_later(next(self._delays), self._answer)
+            self._loop.call_later(next(self._delays), self._answer, reply(self._length))
 
-    def _answer(self) -> None:
+    def _answer(self, made: bytes) -> None:
         if not self._transport.is_closing():
-            self._transport.write(HEAD + REPLY)
+            self._transport.write(made)
 
 
 def delays(delay: float, spread: float) -> Iterator[float]:
