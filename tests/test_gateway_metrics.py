@@ -576,10 +576,16 @@ def test_a_log_that_nobody_reads_holds_nobody(records):
     )  # fmt: skip
     assert process.stdin and process.stdout and process.stderr
     assert process.stdout.readline() == "went on\n"  # its pipe of 64 kB is full
+    lines, dropped = list[str](), list[int]()
+    while len(lines) < records - sum(dropped) + len(dropped):  # all is written before it ends
+        line = process.stderr.readline()
+        assert line, "it ended before"
+        lines.append(line.rstrip("\n"))
+        if "records were dropped" in lines[-1]:
+            dropped.append(int(lines[-1].split()[2]))
     process.stdin.close()
-    lines = process.stderr.read().splitlines()
+    assert process.stderr.read() == ""
     assert process.wait() == 0
-    dropped = [int(line.split()[2]) for line in lines if "records were dropped" in line]
     assert bool(dropped) == (records == 20_000)
     assert lines.count(f"ctxmem serve: {'x' * 100}") == records - sum(dropped)
 

@@ -210,9 +210,9 @@ def test_no_refusal_is_put_into_the_reply_of_another_request(upstream: Upstream)
     with running(upstream.url) as gateway, connect(gateway.port) as made:
         whole = request().replace(b"connection: close", b"x-a: 1")
         made.sendall(whole + request("/v1/messages", b"", CHUNKED))
-        until(lambda: upstream.requests)
+        assert made.recv(1 << 16).startswith(b"HTTP/1.1 200")
         made.sendall(b"zz\r\nabc")
-        assert rest(made).count(b"HTTP/1.1") <= 1
+        assert b"HTTP/1.1" not in rest(made)
 
 
 async def wait_for_more(request: Request, writer: asyncio.StreamWriter) -> None:
