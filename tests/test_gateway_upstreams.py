@@ -12,15 +12,15 @@ import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gateways import CHAT, Request, Upstream, body_of, raw, reply, running, status_of
+from gateways import CHAT, Request, Upstream, body_of, connect, raw, reply, running, status_of
 from gateways import request as post
 
-from ctxmem.gateway.http import connecting
+from ctxmem.gateway.http import connecting, connections
 from ctxmem.gateway.http.connections import in_words
 from ctxmem.gateway.http.relay import Answer, Place, UpstreamError, Upstreams
 from ctxmem.gateway.observe.observing import Observe
@@ -316,3 +316,43 @@ def test_a_message_about_the_same_waits() -> None:
     assert not seldom.due("a")
     now = 65.0
     assert seldom.due("a") and not seldom.due("a")
+
+
+def test_an_upstream_that_takes_nothing_of_a_request_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While a body cannot be passed on the client is not read, and might have left."""
+    monkeypatch.setattr(connections, "MOST_STALLED", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with (
+            running(f"http://127.0.0.1:{port}", stage=Observe) as gateway,
+            connect(gateway.port) as client,
+        ):
+            with suppress(OSError):  # it is closed before all is sent
+                client.sendall(post(body=b" " * (24 << 20)))
+            assert [502] == [one["status"] for one in gateway.facts()]
+
+
+async def test_an_upstream_that_takes_a_request_slowly_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "MOST_STALLED", 0.05)
+
+    async def slow(got: Request, writer: asyncio.StreamWriter) -> None:
+        left = int(got.header("content-length")[0])
+        while left:
+            left -= len(await got.reader.read(1 << 20))
+            await asyncio.sleep(0.01)
+        writer.write(reply())
+
+    upstream, upstreams = Upstream(slow), Upstreams()
+    upstream.read_body = False
+    place, length = Place.of(upstream.url), 24 << 20
+    try:
+        head = [(b"host", place.netloc), (b"content-length", b"%d" % length)]
+        answer = await upstreams.send("POST", place, b"/v1", head, [b" " * length])
+        assert answer.status_code == 200
+        await answer.aclose()
+    finally:
+        upstream.close()

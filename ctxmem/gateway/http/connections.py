@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from typing import cast
 
+import anyio
 import httptools
 
 Headers = list[tuple[bytes, bytes]]
@@ -25,6 +26,9 @@ MOST_REPLY_HEAD = 100 << 10
 """Bytes of a reply's head, and of anything else in it that is no body, such as trailers."""
 MOST_BUFFERED = 256 << 10
 """Bytes of a reply that are held for a client that reads slowly; then the upstream waits."""
+MOST_STALLED = 300.0
+"""Seconds in which an upstream may take nothing of a request: while a body cannot be passed on, the
+client is not read, so that nobody would see that it has left."""
 WITHOUT_BODY = frozenset((204, 304))
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -289,10 +293,23 @@ class Connection(asyncio.Protocol):
             if self._left < 0:
                 raise UpstreamError("the body is longer than its head says")
             self.transport.write(part)
-        while self._full and not self._ended:
-            self._writer = asyncio.get_running_loop().create_future()
-            await self._writer
+        if self._full and not self._ended:
+            await self._writable()
         return True
+
+    async def _writable(self) -> None:
+        """Wait until more may be written.
+
+        Raises:
+            UpstreamError: the upstream takes nothing for `MOST_STALLED` seconds.
+        """
+        while self._full and not self._ended:
+            left = self.transport.get_write_buffer_size()
+            self._writer = asyncio.get_running_loop().create_future()
+            with anyio.move_on_after(MOST_STALLED) as limit:
+                await self._writer
+            if limit.cancelled_caught and self.transport.get_write_buffer_size() == left:
+                raise UpstreamError("it takes nothing of the request")
 
     # asyncio's protocol ---------------------------------------------------------------------------
 
