@@ -62,6 +62,9 @@ class Wire(asyncio.Transport):
         assert self.done[-1:] != ["closed"]
         self.written += data
 
+    def get_write_buffer_size(self) -> int:
+        return len(self.written)
+
     def is_closing(self) -> bool:
         return "closed" in self.done
 
