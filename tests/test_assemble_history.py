@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import random
+import weakref
 from typing import Any
 
 import pytest
@@ -169,3 +171,25 @@ def test_passages_of_this_turn_are_sent_and_leave_the_tools_as_they_were() -> No
 def test_a_word_that_is_no_request_is_refused() -> None:
     with pytest.raises(ctxmem.InputError, match="previous is 'last'"):
         ctxmem.assemble("Where?", 500, previous="last")  # type: ignore[arg-type]
+
+
+def test_a_counter_is_kept_while_requests_are_known_by_its_address() -> None:
+    """Else the next counter could get the address, and requests that were counted otherwise."""
+    counter = Words()
+    kept = weakref.ref(counter)
+    assembled(session(7, 4)[-1], "history", tools=tools(20), counter=counter)
+    del counter
+    gc.collect()
+    assert deriving._known and kept() is not None
+    deriving._known.clear()
+    gc.collect()
+    assert kept() is None
+
+
+class Words:
+    """Counts words."""
+
+    name, exact = "words", True
+
+    def count(self, text: str) -> int:
+        return len(text.split())

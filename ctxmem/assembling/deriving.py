@@ -26,7 +26,8 @@ from ctxmem.errors import BudgetError
 _KEPT = 256
 _EVERY = 16
 """Turns after which the first one that is computed is another."""
-_known: dict[Any, Request | None] = {}
+_known: dict[Any, tuple[Any, Request | None]] = {}
+"""The counter is kept with a request: the key has its address, which another could get after it."""
 _lock = threading.Lock()
 
 
@@ -47,6 +48,7 @@ def earlier(
     first = max(0, len(asks) // _EVERY - 1) * _EVERY
     rest = {name: one for name, one in inputs.sections.items() if name not in BLOCKS}
     past = replace(inputs, question=None, memory=None, own_history=False, chunks=(), sections=rest)
+    counting = tokens.resolve(inputs.counter)
     waiting: list[tuple[Any, Inputs]] = []
     before: Request | None = None
     for end in reversed(asks[first:]):
@@ -54,11 +56,12 @@ def earlier(
         if not asked:
             said = [part.text for part in parts_of(history[end], end) if part.kind == "text"]
             turn = replace(past, history=history[:end], question="\n".join(said))
-        key = (first, _key(turn))
+        key = (first, _key(turn, counting))
         if key[1] is not None:
             with _lock:
                 if key in _known:
-                    before = _known[key] = _known.pop(key)  # the most recent is last
+                    _known[key] = _known.pop(key)  # the most recent is last
+                    before = _known[key][1]
                     break
         waiting.append((key, turn))
     for key, turn in reversed(waiting):
@@ -68,18 +71,17 @@ def earlier(
             before = None
         if key[1] is not None:
             with _lock:
-                _known[key] = before
+                _known[key] = counting, before
                 while len(_known) > _KEPT:
                     del _known[next(iter(_known))]
     return before
 
 
-def _key(inputs: Inputs) -> Any:
+def _key(inputs: Inputs, counting: Any) -> Any:
     """Return what equal inputs share, None where a message has no mark."""
     marks = tuple(mark_of(message, fingerprint(message)) for message in inputs.history)
     if None in marks:
         return None
-    counting = tokens.resolve(inputs.counter)
     return (
         marks,
         *(
