@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ctxmem.chat import advice
 from ctxmem.chat.counting import Meter
 from ctxmem.chat.findings import Finding
 from ctxmem.chat.pairing import pair_up, units_of
-from ctxmem.chat.reading import read
+from ctxmem.chat.reading import Turn, read
 from ctxmem.chat.shapes import listed
 from ctxmem.chat.steps import case_of, find
 from ctxmem.chat.tools import schemas_of
@@ -35,6 +35,14 @@ def units(messages: Iterable[Any]) -> list[range]:
     """
     turns = read(listed(messages))
     return units_of(turns, pair_up(turns))
+
+
+def is_refused(
+    messages: Sequence[Any], turns: Sequence[Turn], provider: str | None, model: str | None
+) -> bool:
+    """Return whether messages break a rule that `check` knows; `turns` are what they are."""
+    case = case_of(turns, provider, model=model)
+    return any(fault.rule is not None for fault in find(case, messages, turns))
 
 
 def check(

@@ -26,6 +26,7 @@ PAGE_TOKENS = 512
 LONGEST_PAGE = 1024
 """A text of up to so many tokens is one page."""
 
+_PARTS = {"chunk": "passages", "tool": "results"}
 _COUNTS = ("assistants", "total", "task", "question", "note")
 
 Shown = int | list[Any] | dict[str, Any]
@@ -45,6 +46,7 @@ class Entry(NamedTuple):
     shown: Shown
     again: int = -1
     ids: tuple[str, ...] = ()  # the identifiers it names, where it is no item in full
+    part: str = ""  # the part of a window that it is of
 
     @property
     def binding(self) -> bool:
@@ -76,6 +78,7 @@ class Resident:
         self.parts: dict[int, list[str | None]] = {}  # items too long to be shown in full even once
         self.assistants = 0
         self.stable = 0  # tokens of the entries
+        self.by_part: Counter[str] = Counter()  # the same, by part of a window
         self.total = 0  # tokens of all items
         self.untabled = 0  # tokens that they would have more without tables
         self.staying: set[int] = set()  # system messages and pinned items
@@ -164,6 +167,7 @@ class Resident:
         del self.entries[keep:]
         self.stable -= sum(entry.tokens for entry in gone)
         for entry in gone:
+            self.by_part[entry.part] -= entry.tokens
             self.in_full.discard(entry.item if entry.full else entry.again)
             if not entry.full:
                 self.shorts += 1
@@ -176,6 +180,7 @@ class Resident:
         """Add an entry behind the others."""
         self.entries.append(entry)
         self.stable += entry.tokens
+        self.by_part[entry.part] += entry.tokens
         if entry.full:
             self.in_full.add(entry.item)
             return
@@ -183,6 +188,11 @@ class Resident:
         self.named.update(entry.ids)
         if entry.again >= 0:
             self.in_full.add(entry.again)
+
+    def part(self, index: int) -> str:
+        """Return the part of a window that an item is of."""
+        role = self.items[index].role
+        return _PARTS.get(role, role)
 
     def shown_by(self, index: int, excerpts: Mapping[int, list[str | None]]) -> Shown:
         """Return how an item is shown once it is committed: in full, or by its excerpt."""
@@ -193,15 +203,20 @@ class Resident:
         """Return the entry that a record speaks of."""
         if isinstance(shown, int):
             item = self.items[shown]
-            return Entry(shown, item.message, item.tokens, shown)
+            return Entry(shown, item.message, item.tokens, shown, part=self.part(shown))
         if isinstance(shown, list):
             index, texts = shown
             message = shortened(self.items[index].message, texts)
             ids = identifiers(text_of(message, index))
-            return Entry(index, message, self._count(message, index), shown, ids=ids)
+            tokens = self._count(message, index)
+            return Entry(index, message, tokens, shown, ids=ids, part=self.part(index))
         message = {"role": "user", "content": shown["note"]}
         ids = identifiers(shown["note"])
-        return Entry(-1, message, self._count(message, 0), shown, shown.get("again", -1), ids)
+        again = shown.get("again", -1)
+        part = "ledger" if "binding" in shown else "index"
+        if again >= 0:
+            part = self.part(again)
+        return Entry(-1, message, self._count(message, 0), shown, again, ids, part)
 
     def sent_now(
         self, index: int, parts: Mapping[int, list[str | None]] | None = None

@@ -276,15 +276,16 @@ class Memory:
             InputTypeError: the query is no text.
             StoreError: the store cannot be written, and nothing has left the window.
         """
-        window = self._held_window(query)
+        with self._lock:
+            if self._log.behind:
+                self._session.catch_up()
+            window = self._held_window(query)
         return replace(window, messages=list(map(copied, window.messages)))
 
     def _held_window(self, query: str | None) -> MemoryWindow:
         if query is not None and not isinstance(query, str):
             raise InputTypeError(f"query is {shown(query)}; expected a str, or None")
         with self._lock:
-            if self._log.behind:
-                self._session.catch_up()
             for _ in range(TRIES):
                 try:
                     return self._window(query)
@@ -620,7 +621,8 @@ class Memory:
 def held_window(memory: Memory, query: str | None = None) -> MemoryWindow:
     """Return what `Memory.window` does, with the memory's own messages, which nobody may change.
 
-    A message that stays from window to window is the same object.
+    A message that stays from window to window is the same object. It is for a caller that has just
+    appended: what others have written since is not looked for.
     """
     return memory._held_window(query)
 

@@ -132,18 +132,19 @@ class Conversations:
 
         The lock of the family is held. Raises what a memory raises that cannot be read or written.
         """
-        for _ in range(_TRIES):
+        for tried in range(_TRIES):
             try:
-                found = self._longest(tenant, family, digests)
+                found = self._longest(tenant, family, digests, refresh=tried > 0)
                 if found is None:
                     found = self._new(tenant, family, digests)
                 found.before = len(found.digests)
                 self._append(found, digests, messages)
                 return found
-            except (ConflictError, SessionDeletedError):
+            except (ConflictError, SessionDeletedError) as error:
                 # Another process wrote to it, or it was deleted: look again.
-                family.count = 0
-                self._close(family)
+                if tried or isinstance(error, SessionDeletedError):
+                    family.count = 0
+                    self._close(family)
         raise ConflictError("others write to the conversation", expected=0, actual=0)
 
     def _append(
@@ -156,10 +157,13 @@ class Conversations:
             found.digests += digests[known:]
 
     def _longest(
-        self, tenant: str, family: Family, digests: Sequence[bytes]
+        self, tenant: str, family: Family, digests: Sequence[bytes], *, refresh: bool
     ) -> Conversation | None:
+        fitting = self._fitting(family, digests)
+        if not refresh and len(fitting) == 1 and len(fitting[0].digests) < len(digests):
+            return fitting[0]  # the store refuses what is appended if others wrote to it
         # What others appended never makes a beginning of the request of one that is none.
-        for conversation in self._fitting(family, digests):
+        for conversation in fitting:
             self._refresh(conversation)
         best = self._best(family, digests)
         if best is not None:

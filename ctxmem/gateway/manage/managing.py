@@ -15,7 +15,7 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any
 
-from ctxmem.chat import check
+from ctxmem.chat.checking import is_refused
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
 from ctxmem.errors import BudgetError, InputError, InputTypeError, StoreError
@@ -378,7 +378,8 @@ class Manage:
         prices, marks, own = request.prices, request.marks, request.passed
         digests, head = request.transcript.digests, request.head
         texts = dict(zip(digests, range(len(digests)), strict=True))
-        _, sent, blocks = conversation.shown.line(window.messages, self._how(request))
+        line = conversation.shown.line(window.messages, self._how(request))
+        sent, blocks = line.sent, line.blocks
         elements = []
         for message, known in sent:
             at = texts.get(known.digest)
@@ -400,7 +401,9 @@ class Manage:
         elif not prices.marked or not (marks.any or marks.by_itself(prices)):
             data, _ = self._bytes(conversation, request, elements, ())
             made.append((data, Priced(blocks, (*head_marks, *end))))
-        made = [one for one in made if one[0] is None or self._sound(request, window)]
+        provider, model = request.exchange.wire.provider, request.model or None
+        if is_refused(line.held, line.turns, provider, model):
+            made = [one for one in made if one[0] is None]
         return made or [(None, own)]
 
     def _bytes(
@@ -429,12 +432,6 @@ class Manage:
             else:
                 texts.append(written(made))
         return request.document.with_elements(texts), placed
-
-    def _sound(self, request: Request, window: MemoryWindow) -> bool:
-        """Return whether the provider takes a window's messages."""
-        provider = request.exchange.wire.provider
-        found = check(window.messages, provider=provider, model=request.model or None)
-        return not any(finding.rule for finding in found)
 
     # Finishing ------------------------------------------------------------------------------------
 

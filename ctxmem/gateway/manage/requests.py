@@ -142,12 +142,12 @@ class RequestReader:
         if asked.kept:
             exchange.why = "kept by the provider"
             return None
-        if not asked.messages or not all(isinstance(one, dict) for one in asked.messages):
+        if not asked.messages or read.objects < len(read.places):
             exchange.why = "no messages" if not asked.messages else "unreadable"
             return None
         counter, meter = self._meter(self.settings.counter or asked.model, wire.provider)
         label = f"{wire.name} {counter}"
-        first = len(read.elements) - len(asked.messages)
+        first = len(read.places) - len(asked.messages)
         if before is None or (before.label, before.first) != (label, first) or not read.framed:
             before = None
         shared = 0 if before is None else max(0, read.shared - first)
@@ -199,12 +199,12 @@ class RequestReader:
         shared: int,
     ) -> Transcript:
         """Return what is known of a request, of which the first `shared` messages are known."""
-        first = len(read.elements) - len(asked.messages)
+        first = len(read.places) - len(asked.messages)
         new = [
             self._reader.read(raw, message, meter, label)
             for raw, message in zip(
-                islice(read.elements, first + shared, None),
-                islice(asked.messages, shared, None),
+                read.elements[first + shared :],
+                asked.messages[shared:],
                 strict=True,
             )
         ]

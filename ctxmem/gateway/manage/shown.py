@@ -12,6 +12,7 @@ from operator import is_
 from typing import Any, NamedTuple
 
 from ctxmem.chat.counting import Meter
+from ctxmem.chat.reading import Turn, read_one
 from ctxmem.gateway.manage.knowing import Known, Reader
 from ctxmem.gateway.manage.splicing import written
 from ctxmem.gateway.manage.transcripts import Head
@@ -42,9 +43,13 @@ class SentMessage(NamedTuple):
 
 
 class Line(NamedTuple):
-    """The messages of a window as the memory holds them, as they are sent, and as blocks."""
+    """The messages of a window as the memory holds them, as they are sent, and as blocks.
+
+    `turns` are what the held ones are to their neighbours.
+    """
 
     held: Sequence[Any]
+    turns: list[Turn]
     sent: list[SentMessage]
     blocks: Prefixes
 
@@ -66,13 +71,14 @@ class ShownMessages:
             before = last[2]
             there = [*map(is_, before.held, messages), False]
             same = there.index(False)
-            sent, blocks = before.sent[:same], before.blocks
+            turns, sent, blocks = before.turns[:same], before.sent[:same], before.blocks
         else:
-            sent, blocks = [], prefixes_of(how.head.blocks)
+            turns, sent, blocks = [], [], prefixes_of(how.head.blocks)
+        turns += [read_one(messages[i], i) for i in range(same, len(messages))]
         new = [self._sent(message, how) for message in messages[same:]]
         ahead = len(how.head.blocks)
         blocks = blocks.then((Block(one.known.key, one.known.tokens) for one in new), ahead + same)
-        made = Line(messages, [*sent, *new], blocks)
+        made = Line(messages, turns, [*sent, *new], blocks)
         self._last = (how.head, how.offering, made)
         return made
 

@@ -9,76 +9,109 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, overload
 
 from ctxmem.gateway.wire.reading import Unreadable
 
 _BLANKS = re.compile(r"[ \t\n\r]*")
+_BRACE = ord("{")
+_Place = tuple[int, int]
 _decode = json.JSONDecoder().raw_decode
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
+class Elements(Sequence[bytes]):
+    """The elements of a list in a body, each as it is written; a body is not copied for them."""
+
+    __slots__ = ("_data", "_places")
+
+    def __init__(self, data: bytes, places: Sequence[_Place]) -> None:
+        self._data, self._places = data, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (self._data[start:stop] for start, stop in self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+    @overload
+    def __getitem__(self, at: slice) -> Elements: ...
+
+    def __getitem__(self, at: int | slice) -> bytes | Elements:
+        if isinstance(at, slice):
+            return Elements(self._data, self._places[at])
+        start, stop = self._places[at]
+        return self._data[start:stop]
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A JSON object that was read, and how the elements of one of its lists are written.
+    """A JSON object that was read, and where the elements of one of its lists are written.
 
     Attributes:
         body: what it says.
         name: of the list.
-        before: the bytes before the list's value.
-        gap: those between the beginning of the list and its first element.
-        elements: those of each element.
-        between: those behind each element: of the last, up to the end of the list.
-        after: those behind the list.
+        data: the object as it is written.
+        places: where each element begins and ends, in bytes.
+        begin, end: where the list's value does, its brackets included.
+        objects: how many elements, the first ones, are objects.
         shared: how many elements, the first ones, are those of the document that was read before.
         framed: whether all that is not of the list is that of the document before.
     """
 
     body: dict[str, Any]
     name: str
-    before: bytes
-    gap: bytes
-    elements: Sequence[bytes]
-    between: Sequence[bytes]
-    after: bytes
+    data: bytes
+    places: Sequence[_Place]
+    begin: int
+    end: int
+    objects: int
     shared: int = 0
     framed: bool = False
+
+    @property
+    def elements(self) -> Elements:
+        """The bytes of each element."""
+        return Elements(self.data, self.places)
+
+    @property
+    def around(self) -> int:
+        """The number of bytes around the list."""
+        return len(self.data) - (self.end - self.begin)
 
     def raw(self, element: int) -> str:
         """Return an element of the list as it is written."""
         return self.elements[element].decode()
 
-    def place(self, element: int) -> int:
-        """Return where an element begins, in bytes."""
-        ahead = zip(self.elements[:element], self.between, strict=False)
-        return len(self.before) + len(self.gap) + 1 + sum(len(a) + len(b) for a, b in ahead)
-
-    def with_elements(self, written: Sequence[bytes]) -> bytes:
+    def with_elements(self, written: Iterable[bytes]) -> bytes:
         """Return the document with other elements in the list, each given as JSON."""
-        return b"".join((self.before, b"[", b",".join(written), b"]", self.after))
+        return b"".join(
+            (self.data[: self.begin], b"[", b",".join(written), b"]", self.data[self.end :])
+        )
 
     def common(self, data: bytes) -> tuple[int, int]:
         """Return how many elements a body begins with, as they are here, and where the last ends.
 
         The count is -1 if what is before the list is another. Every byte is compared.
         """
-        opening = self.before + b"[" + self.gap
-        if not data.startswith(opening):
+        first = self.places[0][0] if self.places else self.end - 1
+        if not data.startswith(self.data[:first]):
             return -1, 0
-        at = end = len(opening)
-        count = 0
-        for element, behind in zip(self.elements, self.between, strict=True):
-            # A number would go on in another body: what is no object is read again.
-            if element[:1] != b"{" or not data.startswith(element, at):
-                break
-            count += 1
-            end = at + len(element)
-            at = end + len(behind)
-            if data[end:at] != behind:
-                break
+        # A number would go on in another body: what is no object is read again.
+        count, other = 0, self.objects + 1
+        end, at = first, self.objects  # most bodies go on with all of it
+        while count < at:
+            stop = self.places[at - 1][1]
+            if data.startswith(self.data[end:stop], end):
+                count, end = at, stop
+            else:
+                other = at
+            at = (count + other) // 2
         return count, end
 
 
@@ -100,52 +133,51 @@ def document(data: bytes, name: str, last: Document | None = None) -> Document:
 def _read_on(data: bytes, last: Document) -> Document | None:
     """Return a body that begins and ends as another does; None if it does not."""
     count, at = last.common(data)
-    end = len(data) - len(last.after)
-    if count < 1 or at >= end or not data.endswith(last.after):
+    after = last.data[last.end :]
+    end = len(data) - len(after)
+    if count < 1 or at >= end or not data.endswith(after):
         return None
     text = data[at:end].decode("utf-8")
     begin = _skip(text, 0)
+    values: list[Any] = []
+    new: list[_Place] = []
     if text[begin] == ",":
-        values, places, stop = _list(text, begin + 1)
-        if stop != len(text) or not places:
+        values, new, stop = _list(text, begin + 1)
+        if stop != len(text) or not new:
             return None
-        behind = text[: places[0][0]].encode()
-    else:  # it is shorter than the one before
-        if text[begin:] != "]":
-            return None
-        values, places, stop, behind = [], [], len(text), text[:begin].encode()
-    elements, between = _pieces(text, None, places, stop)
-    read = [*last.body[last.name][:count], *values]
+    elif text[begin:] != "]":  # else it is shorter than the one before
+        return None
+    places = [*last.places[:count], *_in_bytes(text, new, at)]
     return Document(
-        body={**last.body, last.name: read},
+        body={**last.body, last.name: [*last.body[last.name][:count], *values]},
         name=last.name,
-        before=last.before,
-        gap=last.gap,
-        elements=[*last.elements[:count], *elements],
-        between=[*last.between[: count - 1], behind, *between],
-        after=last.after,
+        data=data,
+        places=places,
+        begin=last.begin,
+        end=end,
+        objects=_objects(data, places, count),
         shared=count,
         framed=True,
     )
 
 
-def _pieces(
-    text: str, data: bytes | None, places: Sequence[tuple[int, int]], end: int
-) -> tuple[list[bytes], list[bytes]]:
-    """Return the elements of a list that ends before `end`, and what is behind each, as bytes.
+def _in_bytes(text: str, places: Sequence[_Place], ahead: int = 0) -> list[_Place]:
+    """Return where something is written in bytes, for places in a text behind `ahead` bytes."""
+    if text.isascii():
+        return [(start + ahead, stop + ahead) for start, stop in places]
+    made, done = [], 0
+    for start, stop in places:
+        begin = ahead + len(text[done:start].encode())
+        ahead, done = begin + len(text[start:stop].encode()), stop
+        made.append((begin, ahead))
+    return made
 
-    `data` are the bytes of the text if it has a byte for each character.
-    """
-    starts = [*(start for start, _ in places[1:]), end - 1]
-    if data is not None:
-        elements = [data[start:stop] for start, stop in places]
-        between = [data[stop:start] for (_, stop), start in zip(places, starts, strict=False)]
-    else:
-        elements = [text[start:stop].encode() for start, stop in places]
-        between = [
-            text[stop:start].encode() for (_, stop), start in zip(places, starts, strict=False)
-        ]
-    return elements, between
+
+def _objects(data: bytes, places: Sequence[_Place], count: int = 0) -> int:
+    """Return how many places, the first ones, have an object, where the first `count` have."""
+    while count < len(places) and data[places[count][0]] == _BRACE:
+        count += 1
+    return count
 
 
 def _read(data: bytes, name: str) -> Document:
@@ -154,8 +186,8 @@ def _read(data: bytes, name: str) -> Document:
     if text[at] != "{":
         raise Unreadable("the body is no JSON object")
     body: dict[str, Any] = {}
-    place = (0, 0)
-    elements: list[tuple[int, int]] = []
+    place: _Place = (0, 0)
+    elements: list[_Place] = []
     at = _skip(text, at + 1)
     while text[at] != "}":
         if text[at] != '"':
@@ -177,26 +209,17 @@ def _read(data: bytes, name: str) -> Document:
             raise Unreadable("the body is no JSON object")
     if _skip(text, at + 1) != len(text):
         raise Unreadable("there is something behind the body")
-    start, end = place
-    if not end:
+    if not place[1]:
         raise Unreadable(f"{name} is no list")
-    written, between = _pieces(text, data if len(data) == len(text) else None, elements, end)
-    first = elements[0][0] if elements else end - 1
-    return Document(
-        body=body,
-        name=name,
-        before=text[:start].encode(),
-        gap=text[start + 1 : first].encode(),
-        elements=written,
-        between=between,
-        after=text[end:].encode(),
-    )
+    start, stop = place
+    (begin, _), *places, (end, _) = _in_bytes(text, [(start, start), *elements, (stop, stop)])
+    return Document(body, name, data, places, begin, end, _objects(data, places))
 
 
-def _list(text: str, at: int) -> tuple[list[Any], list[tuple[int, int]], int]:
+def _list(text: str, at: int) -> tuple[list[Any], list[_Place], int]:
     """Return the values of a list from `at` on, their places, and where the list ends."""
     values: list[Any] = []
-    places: list[tuple[int, int]] = []
+    places: list[_Place] = []
     at = _skip(text, at)
     while text[at] != "]":
         value, end = _decode(text, at)

@@ -224,7 +224,7 @@ class ToolSets:
             if held is not None and (held.given is given or held.given == given):
                 self._held.move_to_end(key)
                 return held
-        size = len(request.document.before) + len(request.document.after)
+        size = request.document.around
         held = _Held(given, self._chosen(request), size)
         with self._lock:
             before = self._held.pop(key, None)

@@ -90,7 +90,7 @@ class Transcripts:
             count, _ = document.common(data)
             if count > most:
                 best, most = held.transcript, count
-            if count == len(document.elements):
+            if count == len(document.places):
                 break  # it goes on with the newest, as most do
         return best
 
@@ -104,15 +104,14 @@ class Transcripts:
     def keep(self, tenant: str, wire: str, made: Transcript, before: Transcript | None) -> None:
         """Remember a transcript; one that it goes on with is forgotten for it."""
         document = made.document
-        if made.first >= len(document.elements):
+        if made.first >= len(document.places):
             return
-        at = document.place(made.first)
-        size = at + len(document.after) + sum(map(len, document.elements[made.first :]))
+        at, size = document.places[made.first][0], len(document.data)
         if size > self._most_bytes // 4:
             return
         probe = document.elements[made.first][:_PROBE]
         with self._lock:
-            if before is not None and document.shared == len(before.document.elements):
+            if before is not None and document.shared == len(before.document.places):
                 for number, held in reversed(self._held.items()):
                     if held.transcript is before:
                         self._drop(number)

@@ -188,13 +188,14 @@ class Guard:
         document = self.observe.read(exchange).document
         if document is None:
             return None
-        first = len(document.elements) - len(asked.messages)
+        elements = document.elements
+        first = len(elements) - len(asked.messages)
         places = {id(one): first + i for i, one in enumerate(asked.messages)}
-        made = list(document.elements[:first])
+        made = list(elements[:first])
         for message in messages:
             place = places.get(id(message))
             if place is not None:
-                made.append(document.elements[place])
+                made.append(elements[place])
                 continue
             try:
                 json.dumps(message, allow_nan=False)

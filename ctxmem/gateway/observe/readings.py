@@ -58,10 +58,7 @@ class Reading:
     @property
     def size(self) -> int:
         """Bytes of the body."""
-        made = self.document
-        if made is None:
-            return 0
-        return len(made.before) + len(made.after) + sum(map(len, made.elements))
+        return 0 if self.document is None else len(self.document.data)
 
     def turns_of_messages(self) -> list[Turn]:
         """Return the turn of each message.
@@ -122,7 +119,7 @@ class Readings:
         for number, reading in held:
             if reading.last and data.startswith(reading.last, reading.last_at):
                 assert reading.document is not None
-                if reading.document.common(data)[0] == len(reading.document.elements):
+                if reading.document.common(data)[0] == len(reading.document.places):
                     return number
         best, most = 0, 0
         for number, reading in held[:_MOST_COMPARED]:
@@ -142,9 +139,9 @@ class Readings:
                 made.repeats, before.repeats = before.repeats, None
                 if number in self._held:
                     self._drop(number)
-            if made.document.elements:
+            if made.document.places:
                 made.last = made.document.elements[-1]
-                made.last_at = made.document.place(len(made.document.elements) - 1)
+                made.last_at = made.document.places[-1][0]
             self._number += 1
             self._held[self._number] = (key, made, size)
             self.bytes += size
@@ -172,7 +169,7 @@ def _read(exchange: Exchange, data: bytes, before: Reading | None) -> Reading:
         asked = wire.read(json.loads(data))
         return Reading(asked, None, marks_of(asked.messages))
     asked = wire.read(made.body)
-    first = len(made.elements) - len(asked.messages)
+    first = len(made.places) - len(asked.messages)
     if before is None or made.shared <= first:
         return Reading(asked, made, marks_of(asked.messages, made.elements[first:]))
     shared = min(made.shared - first, len(before.marks))
