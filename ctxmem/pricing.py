@@ -356,8 +356,9 @@ class Bill:
 
     def held(self, blocks: Sequence[Block] | Prefixes, *, now: float = 0.0) -> list[int]:
         """Return how many of the first blocks make prefixes that the cache holds, rising."""
-        keys = prefixes_of(blocks).keys
-        return [count for count in range(1, len(keys)) if self._holds(keys[count], now)]
+        used = map(self.entries.get, prefixes_of(blocks).keys)
+        ttl = self.prices.ttl
+        return [n for n, at in enumerate(used) if n and at is not None and now - at <= ttl]
 
     def _charge(
         self,

@@ -364,7 +364,7 @@ class Manage:
     def _how(self, request: Request) -> Telling:
         return Telling(
             *(self._reader, request.meter, request.label, request.offering, request.head),
-            theirs=set(request.transcript.digests),
+            theirs=request.places,
         )
 
     def _choices(
@@ -377,17 +377,17 @@ class Manage:
         """Return what may be sent, the best first: bytes, None for the client's own, and blocks."""
         prices, marks, own = request.prices, request.marks, request.passed
         digests, head = request.transcript.digests, request.head
-        texts = dict(zip(digests, range(len(digests)), strict=True))
         line = conversation.shown.line(window.messages, self._how(request))
         sent, blocks = line.sent, line.blocks
-        elements = []
-        for message, known in sent:
-            at = texts.get(known.digest)
-            elements.append((at, message if at is None else request.asked.messages[at]))
-        same = [one.known.digest for one in sent] == digests
+        same = len(sent) == len(digests) and [one.known.digest for one in sent] == digests
         whole = same and (not prices.marked or window.volatile_from == len(sent))
         if whole and (not prices.marked or marks.any or marks.by_itself(prices)):
             return [(None, own)]
+        found = map(request.places.get, (one.known.digest for one in sent))
+        elements = [
+            (at, one.message if at is None else request.asked.messages[at])
+            for at, one in zip(found, sent, strict=True)
+        ]
         made: list[tuple[bytes | None, Priced]] = []
         head_marks = marks.head(prices, len(request.asked.system), len(head.blocks))
         end = [len(blocks)] if marks.by_itself(prices) or marks.automatic else []

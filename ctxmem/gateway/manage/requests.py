@@ -65,6 +65,15 @@ class Request:
     now: float
     recall: Sequence[Any] = ()
     recall_tokens: int = 0
+    _places: dict[bytes, int] | None = None
+
+    @property
+    def places(self) -> dict[bytes, int]:
+        """The numbers of the messages by their digests; of equal ones, that of the last."""
+        if self._places is None:
+            digests = self.transcript.digests
+            self._places = dict(zip(digests, range(len(digests)), strict=True))
+        return self._places
 
     @property
     def model(self) -> str:
