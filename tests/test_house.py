@@ -269,7 +269,7 @@ def test_no_generated_source_is_in_the_tree():
     assert not list(PACKAGE.glob("*.cpp")) + list((ROOT / "csrc/bind").glob("pages.cpp"))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_stubs_agree_with_the_extensions():
     allowed = ["--allowlist", "tests/stubtest_allowlist.txt", "--ignore-unused-allowlist"]
     command = [sys.executable, "-m", "mypy.stubtest", *allowed, "ctxmem._native", "ctxmem._pages"]
@@ -284,7 +284,7 @@ def test_every_package_is_in_the_wheel():
     assert sorted(listed) == sorted([".".join(f.parts) for f in folders] + ["ctxmem.bench"])
 
 
-@pytest.mark.slow
+@pytest.mark.slow(100)
 def test_types_and_style():
     for command in (["mypy"], ["ruff", "check", "."], ["ruff", "format", "--check", "."]):
         done = subprocess.run(

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import pytest
+from fuzz_size import some
 
 import ctxmem
 from ctxmem import Memory
@@ -104,7 +105,8 @@ def test_windows_cost_no_more_than_the_untrimmed_history_at_any_call(row, kind):
 @pytest.mark.parametrize("kind", ["agent", "chat"])
 def test_the_law_holds_over_many_random_histories(row, kind):
     # The first edit that the budget forces may come before anything was saved.
-    assert sum(check_law(row, kind, f"slow{seed}", 50, 0.005) for seed in range(12)) > 12
+    seeds = some(12, 2)
+    assert sum(check_law(row, kind, f"slow{seed}", 50, 0.005) for seed in range(seeds)) > seeds
 
 
 @pytest.mark.parametrize(
