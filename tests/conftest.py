@@ -29,6 +29,8 @@ def pytest_collection_modifyitems(items):
     because they share what a fixture of the module builds.
     """
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return
     files, others = {}, []
     for item in items:
         marker = item.get_closest_marker("slow")

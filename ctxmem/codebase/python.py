@@ -31,8 +31,8 @@ def parse_python(text: str) -> Parsed | None:
 def _tree(text: str) -> ast.Module:
     """Parse a text, again where the parser was disturbed.
 
-    CPython 3.11 before 3.11.8 raises SystemError if something else is parsed while it builds a tree,
-    in a finaliser or in another thread (python/cpython#106905).
+    CPython 3.11 before 3.11.8 raises SystemError if something else, a finaliser or another thread,
+    parses while it builds a tree (python/cpython#106905).
     """
     for _ in range(ATTEMPTS - 1):
         try:
