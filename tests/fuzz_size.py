@@ -1,4 +1,4 @@
-"""How many random cases the slow lane tries: so many that it ends in 25 minutes on two cores.
+"""How many random cases the slow lane tries: so many that it ends in half an hour.
 
 With the reference libraries it compares a twentieth of the texts, and of the code points above the
 first 12,544 every 61st; of random texts, windows, histories, requests and kills it tries a part.
