@@ -21,6 +21,37 @@ os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 settings.register_profile("many", max_examples=500, deadline=None)
 
 
+@pytest.hookimpl(trylast=True)  # of the tests that -m and -k leave
+def pytest_collection_modifyitems(items):
+    """Put the longest tests at the start of what each worker is given, so that none is the last.
+
+    A marker `slow(90)` says that a test takes about so many seconds; those of a file stay together,
+    because they share what a fixture of the module builds.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers == 1:
+        return
+    files, others = {}, []
+    for item in items:
+        marker = item.get_closest_marker("slow")
+        if marker is None or not marker.args:
+            others.append(item)
+        else:
+            files.setdefault(item.path, []).append((marker.args[0], item))
+    shares = [(0, []) for _ in range(workers)]
+    for timed in sorted(files.values(), key=lambda timed: -sum(s for s, _ in timed)):
+        least = min(range(workers), key=lambda worker: shares[worker][0])
+        seconds, share = shares[least]
+        shares[least] = (seconds + sum(s for s, _ in timed), [*share, *(item for _, item in timed)])
+    # pytest-xdist gives each worker as many tests, of the order that they have here.
+    ordered, count = [], len(items)
+    for left, (_, share) in zip(range(workers, 0, -1), shares, strict=True):
+        room = max((count - len(ordered)) // left - len(share), 0)
+        ordered += [*share, *others[:room]]
+        del others[:room]
+    items[:] = ordered + others
+
+
 @pytest.fixture(scope="session", autouse=True)
 def empty_caches(tmp_path_factory):
     """Let no model be counted by a tokenizer file that happens to be in a cache on this machine."""

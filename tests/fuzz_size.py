@@ -1,8 +1,8 @@
 """How many random cases the slow lane tries: so many that it ends in half an hour.
 
 With the reference libraries it compares a twentieth of the texts, and of the code points above the
-first 12,544 every 61st; of random windows, histories and requests it tries a part. All of them are
-tried with CTXMEM_FUZZ=all, which takes hours.
+first 12,544 every 61st; of random texts, windows, histories, requests and kills it tries a part.
+All of them are tried with CTXMEM_FUZZ=all, which takes hours.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 from chats import no_half_pairs, random_chat, same_objects
+from fuzz_size import some
 
 import ctxmem
 from ctxmem import BudgetError, InputError
@@ -180,7 +181,7 @@ def from_haystack(messages):
     return [message.to_openai_dict_format(require_tool_call_ids=False) for message in messages]
 
 
-@pytest.mark.parametrize("rounds", [60, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [60, pytest.param(some(1500), marks=pytest.mark.slow)])
 def test_random_chats_stay_whole_within_the_budget_and_unchanged(rounds, recount):
     rng = random.Random(rounds)
     refused = 0

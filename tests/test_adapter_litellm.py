@@ -12,6 +12,7 @@ import sys
 
 import pytest
 from chats import no_half_pairs, random_anthropic, random_chat, same_objects, user
+from fuzz_size import some
 
 import ctxmem
 from ctxmem import BudgetError
@@ -108,7 +109,7 @@ def test_a_synchronous_call_goes_through_prepare():
     assert same_objects(LONG[-len(request["messages"]) :], request["messages"])
 
 
-@pytest.mark.parametrize("rounds", [60, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [60, pytest.param(some(1500), marks=pytest.mark.slow)])
 async def test_random_requests_stay_whole_within_the_budget_and_unchanged(rounds, recount):
     rng = random.Random(rounds)
     refused = 0

@@ -223,7 +223,7 @@ def test_sessions_of_the_version_before_are_read():
 
 @pytest.mark.parametrize(
     "rounds",
-    [60, *(pytest.param(2500 + i, marks=pytest.mark.slow) for i in range(some(2, 2)))],
+    [60, *(pytest.param(some(2500) + i, marks=pytest.mark.slow) for i in range(some(2, 2)))],
 )
 def test_random_histories_through_the_adapters_are_sound_within_budget_and_whole(rounds):
     rng = random.Random(rounds)

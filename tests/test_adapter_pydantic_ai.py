@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 from chats import no_half_pairs, random_chat
+from fuzz_size import some
 
 import ctxmem
 from ctxmem import BudgetError
@@ -88,7 +89,7 @@ def from_pydantic(messages):
     return chat
 
 
-@pytest.mark.parametrize("rounds", [60, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [60, pytest.param(some(1500), marks=pytest.mark.slow)])
 def test_random_histories_stay_whole_and_within_the_budget(rounds, recount):
     rng = random.Random(rounds)
     refused = plainly = 0

@@ -155,7 +155,8 @@ ADAPTERS = [trimmed, leaping, langchain_objects, edited, ephemeral, persistent, 
 
 
 @pytest.mark.parametrize(
-    "rounds", [60, *(pytest.param(1200 + i, marks=pytest.mark.slow) for i in range(some(4, 4)))]
+    "rounds",
+    [60, *(pytest.param(some(1200) + i, marks=pytest.mark.slow(30)) for i in range(some(4, 4)))],
 )
 def test_random_histories_leave_every_adapter_whole_and_within_the_budget(rounds, recount):
     rng = random.Random(rounds)

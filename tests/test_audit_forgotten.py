@@ -420,14 +420,14 @@ def test_a_language_is_named_only_where_it_is_plain():
 
 
 def test_what_was_planted_is_found_and_nothing_else():
-    found = forgetting.score(seed=1, count=60)
-    assert found["planted"] == 60
+    found = forgetting.score(seed=1, count=40)  # twice each kind in each format
+    assert found["planted"] == 40
     assert found["missed"] == []
     assert found["false"] == []
     assert found["extra"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(40)
 def test_a_planted_corpus_of_800_sessions_is_found():
     found = forgetting.score(seed=2, count=400)
     assert len(found["missed"]) <= 4

@@ -38,7 +38,7 @@ def test_every_fault_of_a_model_of_known_habits_is_named(count, seed):
     assert abs(found.training["could_help"] - true["model"]) <= 0.05 * len(asked)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(60)
 def test_faults_are_named_and_intervals_hold_over_samples():
     found = bench.samples(10, 120)
     assert found["named_right"] >= 0.95

@@ -217,7 +217,7 @@ def test_no_selection_is_better_than_an_optimal_window_or_above_the_bound(counte
 @pytest.mark.parametrize("counter", COUNTERS)
 @pytest.mark.usefixtures("fixed_values")
 def test_many_windows_of_each_counter_and_separator(counter, separator):
-    windows = some(500)
+    windows = some(500, 5)
     shares = check(counter, separator, range(100, 100 + windows))
     assert len(shares) >= 0.6 * windows
     assert np.mean(shares) >= CLOSE

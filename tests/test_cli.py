@@ -483,6 +483,7 @@ def test_replay_refuses_unknown_prices_and_policies(tmp_path, capsys):
     assert "policy is 'best'; expected one of auto" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_bill_benchmark_checks_and_reports(tmp_path, capsys):
     from ctxmem.bench import bill
 

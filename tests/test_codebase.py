@@ -311,6 +311,20 @@ def test_blocks_of_a_real_package_are_whole():
                 ast.parse("if 1:\n" + text if text.startswith(" ") else text)
 
 
+def test_a_parse_that_python_gave_up_is_made_again(monkeypatch):
+    parse_once, failures = ast.parse, [SystemError("recursion depth mismatch")] * 3
+
+    def disturbed(*args, **options):
+        if failures:
+            raise failures.pop()
+        return parse_once(*args, **options)
+
+    monkeypatch.setattr(ast, "parse", disturbed)
+    symbols = parse(b"def one():\n    return 1\n", "a.py", named=True).parsed.symbols
+    assert ["one"] == [symbol.name for symbol in symbols if symbol.name]
+    assert failures == []
+
+
 def test_a_given_density_is_the_order_of_a_window():
     chunks = [
         ctxmem.Chunk("Rome is the capital of Italy.", id="a", density=0.1),

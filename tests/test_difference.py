@@ -541,11 +541,15 @@ def test_the_languages_and_kinds_are_all_there():
     assert [*kinds, "symbol", "operator", "identifier", "wording"] == list(_native.DIFFERENCE_KINDS)
 
 
-def test_the_generated_headers_are_up_to_date():
+def test_the_generated_words_are_up_to_date():
     lists = reference.load_generator("generate_difference_words")
     assert (CORE / "dedup/difference_words.hpp").read_text(
         encoding="utf-8"
     ) == lists.header() + "\n"
+
+
+@pytest.mark.slow
+def test_the_generated_tables_of_letters_are_up_to_date():
     written = (CORE / "text/fold_tables.hpp").read_text(encoding="utf-8")
     if f"// Unicode {unicodedata.unidata_version}." in written:
         assert written == reference.load_generator("generate_fold_tables").header() + "\n"
@@ -599,7 +603,7 @@ def test_the_rule_is_symmetric_and_finds_nothing_between_a_text_and_itself(a, b)
     assert not differences(a, unicodedata.normalize("NFD", a))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(50)
 def test_the_rule_is_clean_under_the_sanitizers():
     parts = ("difference", "difference_marks", "alignment", "read_text")
     names = (*parts, "query_words", "terms", "stems")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -194,12 +195,19 @@ def test_twenty_observations_of_a_kind_make_the_margin_small():
 
 
 TRUE_RATIOS = st.floats(0.6, 2.2)
+WINDOW_KINDS = ("english", "json", "hindi", "korean")
+
+
+@functools.cache
+def windows_of(kind: str) -> list[str]:
+    """Return 20 windows; prose takes seconds, and a worker may have no test that wants it."""
+    return bench.windows(kind, 20)
 
 
 @settings(max_examples=40, deadline=None)
-@given(ratio=TRUE_RATIOS, kind=st.sampled_from(["english", "json", "hindi", "korean"]))
+@given(ratio=TRUE_RATIOS, kind=st.sampled_from(WINDOW_KINDS))
 def test_never_under_after_exact_multiples_were_observed(ratio: float, kind: str):
-    windows = WINDOWS[kind]
+    windows = windows_of(kind)
     truth = [math.ceil(ratio * n) for n in tokens.count_tokens(windows)]
     estimate = Estimate("claude-sonnet-4-5")
     for text, count in zip(windows[:8], truth[:8], strict=True):
@@ -210,13 +218,10 @@ def test_never_under_after_exact_multiples_were_observed(ratio: float, kind: str
     assert all(a >= b for a, b in zip(counted, truth[8:], strict=True))
 
 
-WINDOWS = {kind: bench.windows(kind, 20) for kind in ("english", "json", "hindi", "korean")}
-
-
 def test_kinds_that_were_never_observed_keep_their_margin():
     estimate = Estimate("gemini-2.5-pro")
     before = estimate.margins()
-    for text in WINDOWS["english"]:
+    for text in windows_of("english"):
         estimate.observe(text, tokens.count_tokens(text))
     after = estimate.margins()
     for kind in ("han", "devanagari", "cyrillic", "emoji", "thai"):
@@ -240,7 +245,7 @@ def test_the_overhead_of_requests_is_learned_apart_from_their_texts():
 def test_the_prompt_of_a_proxy_does_not_raise_the_counts_of_texts(model: str, added: int):
     # The first request is a short one, of which the proxy's prompt is the larger part.
     estimate = Estimate(model)
-    texts = WINDOWS["english"]
+    texts = windows_of("english")
     truth = [math.ceil(1.08 * n) for n in tokens.count_tokens(texts)]
     before = sum(estimate.count_many(texts))
     for turn in range(20):
@@ -333,13 +338,14 @@ def test_deep_messages_are_refused():
 
 def test_one_report_of_another_request_does_little_harm():
     estimate = Estimate("claude-sonnet-4-5")
-    for text in WINDOWS["english"][:10]:
+    texts = windows_of("english")
+    for text in texts[:10]:
         estimate.observe(text, tokens.count_tokens(text))
-    before = estimate.count(WINDOWS["english"][11])
+    before = estimate.count(texts[11])
     with pytest.raises(InputError, match="exactly this text"):
-        estimate.observe(WINDOWS["english"][12], 3 * tokens.count_tokens(WINDOWS["english"][12]))
-    estimate.observe(WINDOWS["english"][12], tokens.count_tokens(WINDOWS["english"][12]) // 3)
-    assert estimate.count(WINDOWS["english"][11]) > 0.93 * before
+        estimate.observe(texts[12], 3 * tokens.count_tokens(texts[12]))
+    estimate.observe(texts[12], tokens.count_tokens(texts[12]) // 3)
+    assert estimate.count(texts[11]) > 0.93 * before
 
 
 def test_exact_counters_report_the_difference_and_do_not_learn():
@@ -357,8 +363,8 @@ def test_exact_counters_report_the_difference_and_do_not_learn():
 
 def learned() -> Estimate:
     estimate = Estimate("claude-sonnet-4-5")
-    for kind in WINDOWS:
-        for text in WINDOWS[kind][:3]:
+    for kind in WINDOW_KINDS:
+        for text in windows_of(kind)[:3]:
             estimate.observe(text, int(1.2 * tokens.count_tokens(text)))
     return estimate
 
@@ -370,9 +376,9 @@ def test_a_calibration_is_kept_exactly_by_json(tmp_path: Path):
     assert path.stat().st_size < 40_000
     again = Estimate.from_calibration("claude-opus-4-1", path)
     assert again.calibration == estimate.calibration
-    for texts in WINDOWS.values():
+    for texts in map(windows_of, WINDOW_KINDS):
         assert again.count_many(texts) == estimate.count_many(texts)
-    more = WINDOWS["english"][15]
+    more = windows_of("english")[15]
     for one in (again, estimate):
         one.observe(more, tokens.count_tokens(more))
     assert again.calibration == estimate.calibration
@@ -445,7 +451,7 @@ def test_messages_are_counted_again_after_an_observation():
 
 def test_an_audit_learns_from_the_usage_of_its_log():
     model = "claude-sonnet-4-5"
-    asked = [[{"role": "user", "content": text}] for text in WINDOWS["english"][:6]]
+    asked = [[{"role": "user", "content": text}] for text in windows_of("english")[:6]]
     log = [
         {
             "model": model if i < 5 else "gpt-4o",
@@ -459,7 +465,7 @@ def test_an_audit_learns_from_the_usage_of_its_log():
     assert found.calibration["observations"] == 5  # that of another family says nothing
     assert found.totals["tokens"] == audit(log, counter=model).totals["tokens"]
     learned = Estimate.from_calibration(model, found.calibration)
-    text = WINDOWS["english"][10]
+    text = windows_of("english")[10]
     assert tokens.count_tokens(text) <= learned.count(text) < Estimate(model).count(text)
     assert audit(log).calibration is None
 
@@ -476,7 +482,7 @@ def test_a_copy_learns_by_itself():
 
 def test_no_observation_of_any_thread_is_lost():
     estimate = Estimate("claude-sonnet-4-5")
-    text, failed = WINDOWS["english"][0], []
+    text, failed = windows_of("english")[0], []
 
     def work() -> None:
         try:

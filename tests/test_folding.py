@@ -9,6 +9,7 @@ import random
 from time import process_time
 
 import pytest
+from fuzz_size import some
 from random_histories import random_history, random_ui_history
 from random_histories.common import ANSWERS, OUTPUTS, QUESTIONS, SYSTEMS
 
@@ -179,7 +180,7 @@ POOL = [
 ]
 
 
-@pytest.mark.parametrize("rounds", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [60, pytest.param(some(1000), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_histories_are_smaller_valid_and_come_back(provider, rounds):
     rng = random.Random(f"fold {provider} {rounds}")

@@ -24,7 +24,7 @@ MODELS = {"anthropic": "claude-opus-4-6", "gemini": "gemini-3-pro", "bedrock": "
 every_provider = pytest.mark.parametrize("provider", PROVIDERS)
 MANY = int(os.environ.get("CTXMEM_HISTORIES", some(3000)))
 """Histories a provider in the slow lane; before a release it is 100,000."""
-rounds = pytest.mark.parametrize("rounds", [600, pytest.param(MANY, marks=pytest.mark.slow)])
+rounds = pytest.mark.parametrize("rounds", [200, pytest.param(MANY, marks=pytest.mark.slow)])
 
 
 def words(text):

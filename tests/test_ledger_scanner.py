@@ -109,12 +109,12 @@ def test_a_value_has_the_subject_that_a_reader_sees(text, subject, value):
     assert [(f.subject, f.value) for f in scan(text)] == [(subject, value)]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_the_work_grows_with_the_text_and_no_faster():
     compile_and_run("test_ledger_cost", core_sources(*SOURCES), flags=COUNT_BLOCKS, sanitize="")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 def test_random_bytes_are_read_within_their_bounds():
     compile_and_run("test_ledger", core_sources(*SOURCES))
 

@@ -253,7 +253,7 @@ def test_any_text_is_normalised_as_in_tokenizers(text: str) -> None:
         assert differing(kind, [text]) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(50)
 def test_tables_are_those_of_the_installed_tokenizers() -> None:
     written = Path(generator.__file__).with_name("normal_tables.hpp").read_text()
     assert written == generator.header() + "\n"
@@ -541,14 +541,14 @@ def test_damaged_maps_are_refused_or_read() -> None:
 # The core -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 def test_core_is_clean_under_sanitizers(tmp_path: Path) -> None:
     path = tmp_path / "map"
     path.write_bytes(rule("nmt_nfkc"))
     compile_and_run("test_normalise", core_sources(*SOURCES), arguments=[str(path)])
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 def test_the_work_is_linear(tmp_path: Path) -> None:
     path = tmp_path / "map"
     path.write_bytes(rule("nmt_nfkc"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from cpp_build import COUNT_BLOCKS, ROOT, compile_and_run, core_sources
+from fuzz_size import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from outlines import broken_laws, outline, texts, units
@@ -159,15 +160,16 @@ def test_lines_of_many_formats_in_any_order_break_no_law(text, form, named, room
 SOURCES = core_sources("outline*", "sentences", "line_classifier", "json_cuts", "openers")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(40)
 def test_outlines_are_clean_under_sanitizers():
     compile_and_run("test_outline", SOURCES, arguments=["2000", "tests/data/formats"])
 
 
-@pytest.mark.slow
+@pytest.mark.slow(25)
 @pytest.mark.parametrize("seed", range(4))
-def test_a_quarter_of_a_million_texts_are_clean_under_sanitizers(seed):
-    compile_and_run("test_outline", SOURCES, arguments=["250000", "tests/data/formats", str(seed)])
+def test_many_texts_are_clean_under_sanitizers(seed):
+    texts = str(some(250_000, 5))
+    compile_and_run("test_outline", SOURCES, arguments=[texts, "tests/data/formats", str(seed)])
 
 
 @pytest.mark.slow

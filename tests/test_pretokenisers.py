@@ -379,13 +379,13 @@ def test_pre_tokenisers_of_public_files_are_those_of_tokenizers(path):
     assert_same(content["pre_tokenizer"], random_texts(300, seed=7))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(60)
 def test_the_matcher_is_clean_and_its_work_is_bounded():
     sources = core_sources("regex*", "split", "pretokenise", "known_patterns", "char_set")
     compile_and_run("test_regex", sources)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(50)
 def test_category_tables_are_what_the_engines_have():
     generator = load_generator("generate_category_tables")
     out = io.StringIO()

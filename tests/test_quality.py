@@ -104,6 +104,7 @@ def window():
 # The whole ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_table_is_printed_and_drawn(data, tmp_path, capsys, alone):
     left_out = tmp_path / "weights"
     left_out.mkdir()
@@ -167,6 +168,7 @@ def test_what_is_missing_is_said_in_one_line(options, said, data, monkeypatch, c
     assert said in error and error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_whole_comparison_reads_it(data, tmp_path, capsys, alone):
     assert (
         quality.main(["--data", str(data), "--scorer", str(tmp_path / "scorer.py"), "--json"]) == 0

@@ -278,12 +278,12 @@ NATIVE = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(40)
 def test_set_join_is_clean_under_the_sanitizers():
     compile_and_run("test_setjoin", NATIVE)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(70)
 def test_set_join_is_free_of_data_races():
     compile_and_run("test_setjoin", NATIVE, sanitize="thread")
 

@@ -14,6 +14,7 @@ from collections import Counter
 
 import pytest
 import servers
+from fuzz_size import some
 
 import ctxmem
 from ctxmem.stores import MemoryStore, SqliteStore, open_store
@@ -404,8 +405,8 @@ def check_session(store, session, after, at_least):
 
 
 @forks
-@pytest.mark.slow
-@pytest.mark.parametrize(("writers", "cycles"), [(1, 800), (4, 50)])
+@pytest.mark.slow(40)
+@pytest.mark.parametrize(("writers", "cycles"), [(1, some(800, 4)), (4, 50)])
 def test_kill_9_loses_no_acknowledged_turn(tmp_path, writers, cycles):
     path = tmp_path / "pages.db"
     rng = random.Random(writers)

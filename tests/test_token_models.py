@@ -504,7 +504,7 @@ def test_a_real_sentencepiece_file_counts_as_sentencepiece_does(path: Path) -> N
     assert sentencepiece_differences(path.read_bytes(), 10, 20_000) == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(50)
 def test_the_models_are_clean_under_sanitizers() -> None:
     sources = ["merge_encoder", "merge_model", "unigram", "word_piece", "sentence_piece*"]
     compile_and_run("test_token_models", core_sources(*sources))

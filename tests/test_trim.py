@@ -19,6 +19,7 @@ from chats import (
     user,
     words,
 )
+from fuzz_size import some
 
 import ctxmem
 from ctxmem.chat import Growing, units
@@ -26,7 +27,7 @@ from ctxmem.chat import Growing, units
 # Random histories ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rounds", [300, pytest.param(4700, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [150, pytest.param(some(4700), marks=pytest.mark.slow)])
 def test_random_histories_are_trimmed_without_orphans_and_within_budget(rounds, recount):
     rng = random.Random(rounds)
     refusals = 0
@@ -57,7 +58,7 @@ def test_random_histories_are_trimmed_without_orphans_and_within_budget(rounds, 
     assert refusals < rounds / 2
 
 
-@pytest.mark.parametrize("rounds", [500, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [200, pytest.param(some(5000), marks=pytest.mark.slow)])
 def test_what_is_not_read_would_not_have_been_kept(rounds):
     rng = random.Random(rounds)
     anything = ("system", "user", "assistant", "tool")
@@ -79,7 +80,7 @@ def test_what_is_not_read_would_not_have_been_kept(rounds):
         assert expected == ctxmem.trim_messages(chat, budget, **options)
 
 
-@pytest.mark.parametrize("rounds", [300, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [100, pytest.param(some(3000), marks=pytest.mark.slow)])
 def test_between_leaps_a_history_only_grows(rounds):
     rng = random.Random(rounds)
     grown = leaps = 0
@@ -119,7 +120,7 @@ def unread(chat):
     return any(message["role"] == "tool" for message in end)
 
 
-@pytest.mark.parametrize("rounds", [300, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [100, pytest.param(some(3000), marks=pytest.mark.slow)])
 def test_what_is_remembered_of_a_growing_history_changes_nothing(rounds):
     rng = random.Random(rounds)
     for _ in range(rounds):
@@ -280,7 +281,7 @@ def test_anthropic_histories_start_on_a_user_message():
     assert chat[1:] == ctxmem.trim_messages(chat, 22, counter=words, provider="openai")
 
 
-@pytest.mark.parametrize("rounds", [400, pytest.param(4000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [200, pytest.param(some(4000), marks=pytest.mark.slow)])
 def test_same_results_as_langchain_where_it_keeps_its_promise(rounds):
     from langchain_core.messages import convert_to_messages
     from langchain_core.messages import trim_messages as theirs

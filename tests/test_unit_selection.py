@@ -404,7 +404,7 @@ def test_arrays_that_do_not_belong_together_are_refused():
         fill([["a "]], [1, 2], [0.5], 9)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(60)
 def test_the_fill_is_clean_under_the_sanitizers():
     difference = ("difference", "difference_marks", "alignment", "read_text")
     solver = ("selection", "window_*", "greedy_*", "tree_bound", "component_solver")
@@ -419,7 +419,7 @@ def test_the_fill_is_clean_under_the_sanitizers():
         "requirements",
     )
     names = (*solver, *packing, "prices", "schedule", "words", "query_words", "terms", "stems")
-    compile_and_run("test_unit_selection", core_sources(*names, *difference), flags=["-O0", "-g1"])
+    compile_and_run("test_unit_selection", core_sources(*names, *difference))
 
 
 TEMPLATE = "The {} is open to the public on every day of the week but for the great feasts."

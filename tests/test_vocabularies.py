@@ -187,7 +187,7 @@ def test_undamaged_packed_data_are_read() -> None:
     assert 2 == _native.Tokenizer(packed_of(LONG[:-1]), "o200k_base").count("a" * 129)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 def test_vocabularies_are_clean_under_sanitizers() -> None:
     compile_and_run("test_vocabulary", core_sources("bpe", "vocabulary", "pretokenise"))
 

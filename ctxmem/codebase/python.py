@@ -11,6 +11,7 @@ from ctxmem.codebase.symbols import SMALL_CLASS, Cutter, Import, Parsed
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+ATTEMPTS = 10
 
 
 def parse_python(text: str) -> Parsed | None:
@@ -18,13 +19,27 @@ def parse_python(text: str) -> Parsed | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes in the strings of somebody else's code
-            tree = ast.parse(text)
+            tree = _tree(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     cutter = _PythonCutter(text)
     # The parser counts form feeds as white space and not as line ends, as this package does.
     cutter.body(tree.body, 0, len(cutter.starts), -1)
     return Parsed(text, tuple(cutter.symbols), tuple(dict.fromkeys(_imports(tree))))
+
+
+def _tree(text: str) -> ast.Module:
+    """Parse a text, again where the parser was disturbed.
+
+    CPython 3.11 before 3.11.8 raises SystemError if something else, a finaliser or another thread,
+    parses while it builds a tree (python/cpython#106905).
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return ast.parse(text)
+        except SystemError:
+            continue
+    return ast.parse(text)
 
 
 class _PythonCutter(Cutter):
