@@ -412,7 +412,7 @@ def test_a_missing_extra_is_named():
 
 def test_what_get_returns_is_accepted_whatever_was_put():
     rng = random.Random(15)
-    for _ in range(60):
+    for _ in range(150):
         memory = ContextMemory(budget=rng.choice([150, 400, 2000]))
         for message in random_chat(rng, rng.randrange(2, 16)):
             extra = {key: message[key] for key in ("tool_calls", "tool_call_id") if key in message}
