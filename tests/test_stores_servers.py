@@ -452,13 +452,20 @@ def test_kill_9_of_clients_loses_no_acknowledged_turn(kind, monkeypatch):
     assert marks.items() <= found.items() and marks
 
 
+def store_of_many(kind, folder):
+    """Return an empty store of a kind, for many tenants."""
+    if kind == "postgres":
+        return PostgresStore(url_of(kind), schema="leaks")
+    if kind == "redis":
+        return RedisStore(url_of(kind), prefix="leaks")
+    return open_store(":memory:" if kind == "memory" else folder / "many.db")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_tenant_operations_leak_nothing(kind):
+@pytest.mark.parametrize("kind", servers.STORES)
+def test_tenant_operations_leak_nothing(kind, tmp_path):
     rng, counts = random.Random(3), Counter()
-    options = {"schema": "leaks"} if kind == "postgres" else {"prefix": "leaks"}
-    made = PostgresStore if kind == "postgres" else RedisStore
-    with made(url_of(kind), **options) as store:
+    with store_of_many(kind, tmp_path) as store:
         for _ in range(int(os.environ.get("CTXMEM_TENANT_OPERATIONS", "2000"))):
             tenant, session = f"t{rng.randrange(40)}", f"s{rng.randrange(3)}"
             place, action = f"{tenant} {session}".encode(), rng.random()
