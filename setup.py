@@ -2,55 +2,93 @@
 
 `ctxmem._native` (pybind11) is compiled from csrc/core and csrc/bind; csrc/kernels/level.cpp is
 compiled once per CPU level into extra objects, and csrc/kernels/dispatch.cpp picks one at run time.
-`ctxmem._pages` (Cython) is generated into build/cython, so no generated C++ stands in the tree.
+`ctxmem._pages` (Cython) is generated into build/cython, so no generated C++ is in the tree.
+
+The flags follow the compiler and what it compiles for, never the machine that it runs on.
 """
 
 import os
-import platform
-import sys
+import shutil
+import subprocess
 from glob import glob
 from multiprocessing.pool import ThreadPool
 
 from Cython.Build import cythonize
 from pybind11.setup_helpers import Pybind11Extension, build_ext
 from setuptools import Extension, setup
+from setuptools.errors import CompileError, PlatformError
 from setuptools.modified import newer_group
 
-WINDOWS = sys.platform == "win32"
-X86 = platform.machine().lower() in ("x86_64", "amd64") and sys.platform != "darwin"
-
-# -O3 is ours to set: at -O2 gcc 12 leaves the kernels scalar, which costs 2-10x.
-OPTIMISE = ["/O2"] if WINDOWS else ["-O3", "-g0", "-fno-math-errno"]
-BINDING = [] if WINDOWS else ["-O2"]  # no loops of their own
-STANDARD = "/std:c++20" if WINDOWS else "-std=c++20"
-BASE = ["-march=x86-64-v2"] if X86 and not WINDOWS else []
 JOBS = int(os.environ.get("CTXMEM_BUILD_JOBS") or min(os.cpu_count() or 1, 4))
-LEVELS = {"base": BASE}
-if X86:
-    LEVELS["v3"] = ["/arch:AVX2"] if WINDOWS else ["-march=x86-64-v3"]
-    LEVELS["v4"] = (
-        ["/arch:AVX512"] if WINDOWS else ["-march=x86-64-v4", "-mprefer-vector-width=512"]
-    )
 HEADERS = glob("csrc/**/*.hpp", recursive=True)
+BASE = os.environ.get("CTXMEM_BUILD_BASE") or "x86-64-v2"  # of x86-64, but for MSVC
+NO_COMPILER = """no C++ compiler was found ({problem}).
+ctxmem is compiled from C++20: gcc 12, clang 14, Visual Studio 2022 or later. Install one:
+  Debian, Ubuntu   apt install g++ python3-dev
+  Fedora, RHEL     dnf install gcc-c++ python3-devel
+  Alpine           apk add g++ python3-dev
+  macOS            xcode-select --install
+  Windows          https://visualstudio.microsoft.com/visual-cpp-build-tools/
+or install a wheel, which needs no compiler: pip install --only-binary ctxmem ctxmem"""
+TOO_OLD = """{problem}
+If the compiler does not know C++20, use gcc 12, clang 14, Visual Studio 2022 or later
+(CC and CXX name the compiler)."""
 
-# Half of a binding's time is pybind11's headers, so they share them: some to a file, as many files
-# as keep the cores busy. (No two of a group may give one name to different things.)
+# Half of a binding's time is pybind11's headers, so they share them, in as many files as keep two
+# cores busy. (No two of a group may give one name to different things.)
 BINDINGS = [
     ["native", "words", "outline", "selection", "value", "solver"],
-    ["tokens", "split", "normalise", "models"],
-    ["dedup", "difference", "ledger", "recall"],
+    ["tokens", "split", "normalise", "models", "dedup", "difference", "ledger", "recall"],
 ]
+# A third of the time of a source of the core is the standard library's headers, so gcc reads them
+# once. (Not under ccache, which would keep nothing that was compiled so.)
+STANDARD_HEADERS = """algorithm array bit cmath cstdint cstring limits memory numeric optional span
+stdexcept string string_view unordered_map utility vector chrono functional""".split()
 NEW = {os.path.basename(path)[7:-4] for path in glob("csrc/bind/native_*.cpp")}.difference(
     *BINDINGS
 )
 BINDINGS += [[name] for name in sorted(NEW)]
+
+
+class Flags:
+    """The flags of each kind of source, for one compiler and its target."""
+
+    def __init__(self, compiler, platform):
+        """Ask the compiler what it compiles for; `platform` is what the extension is for."""
+        if compiler.compiler_type == "msvc":
+            # MSVC takes SSE2 as the base of x86-64, and contracts nothing.
+            x86 = platform == "win-amd64"
+            self.standard = ["/std:c++20", "/utf-8", "/EHsc"]
+            self.optimise, self.binding, self.base = ["/O2"], [], []
+            self.levels = {"base": []}
+            if x86:
+                self.levels |= {"v3": ["/arch:AVX2"], "v4": ["/arch:AVX512"]}
+            return
+        target = subprocess.run(
+            [*compiler.compiler_cxx, "-dumpmachine"], capture_output=True, text=True, check=False
+        ).stdout
+        # One object of macOS may be for two architectures, so it has no levels.
+        x86 = target.startswith("x86_64") and not platform.startswith(("macosx", "linux-i"))
+        self.standard = ["-std=c++20", "-fvisibility=hidden"]
+        # -O3 is ours to set: at -O2 gcc 12 leaves the kernels scalar, which costs 2-10x. Without
+        # contraction a product and a sum are rounded alike on every machine.
+        self.optimise = ["-O3", "-g0", "-fno-math-errno", "-ffp-contract=off"]
+        # Bindings have no loops of their own, and are half of the time of a build at -O2.
+        self.binding = ["-O1"]
+        self.base = [f"-march={BASE}"] if x86 else []
+        self.levels = {"base": self.base}
+        if x86:
+            self.levels |= {
+                "v3": ["-march=x86-64-v3"],
+                "v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+            }
+
 
 native = Pybind11Extension(
     "ctxmem._native",
     [],
     include_dirs=["csrc"],
     cxx_std=20,
-    extra_compile_args=OPTIMISE + BASE,
     depends=[*HEADERS, *sorted(glob("csrc/**/*.cpp", recursive=True))],
 )
 pages = Extension(
@@ -58,7 +96,6 @@ pages = Extension(
     ["csrc/bind/pages.pyx"],
     include_dirs=["csrc"],
     language="c++",
-    extra_compile_args=[*OPTIMISE, *BASE, STANDARD],
     depends=HEADERS,
 )
 
@@ -70,33 +107,77 @@ class BuildNative(build_ext):
         super().finalize_options()
         self.parallel = self.parallel or 2  # the two extensions
 
+    def build_extensions(self):
+        """Build both, or say what to install."""
+        if not getattr(self.compiler, "initialized", True):
+            try:
+                self.compiler.initialize()  # MSVC's, which threads would do at once
+            except PlatformError as problem:
+                raise PlatformError(NO_COMPILER.format(problem=problem)) from problem
+        command = getattr(self.compiler, "compiler_cxx", None)
+        if command and not shutil.which(command[0]):
+            raise PlatformError(NO_COMPILER.format(problem=f"{command[0]} is not on the PATH"))
+        self.flags = Flags(self.compiler, self.plat_name)
+        try:
+            super().build_extensions()
+        except CompileError as problem:
+            raise CompileError(TOO_OLD.format(problem=problem)) from problem
+
     def build_extension(self, ext):
         built = self.get_ext_fullpath(ext.name)
+        flags = self.flags
+        ext.extra_compile_args = [*flags.optimise, *flags.standard]
         if ext.name == "ctxmem._native" and (self.force or newer_group(ext.depends, built)):
             ext.define_macros = [
                 ("CTXMEM_VERSION", f'"{self.distribution.get_version()}"'),
-                *((f"CTXMEM_HAS_{level.upper()}", "1") for level in LEVELS),
+                *((f"CTXMEM_HAS_{level.upper()}", "1") for level in flags.levels),
+                *([("CTXMEM_BASE_V2", "1")] if flags.base == ["-march=x86-64-v2"] else []),
             ]
             self.mkpath(self.build_temp)
-            if not getattr(self.compiler, "initialized", True):
-                self.compiler.initialize()  # MSVC's, which threads would do at once
             with ThreadPool(JOBS) as pool:
-                ext.extra_objects = pool.starmap(self.compile_one, self.sources(ext), chunksize=1)
+                bindings = [pool.apply_async(self.compile_one, one) for one in self.bindings()]
+                self.core_flags = self.precompiled([*flags.standard, *flags.optimise, *flags.base])
+                core = [pool.apply_async(self.compile_one, one) for one in self.core()]
+                # Of an inline function that several objects have the linker takes the first, so
+                # those that are optimised least come last.
+                ext.extra_objects = [job.get() for job in [*core, *bindings]]
         super().build_extension(ext)
 
-    def sources(self, ext):
-        """Return what is to compile: paths, folders of objects and flags."""
-        core = glob("csrc/core/*/*.cpp")
-        core.sort(key=os.path.getsize, reverse=True)
-        flags = ext.extra_compile_args
-        cold = [*flags, *BINDING]
-        visible = [] if WINDOWS else ["-fvisibility=hidden"]
-        kernels = [STANDARD, *visible, *OPTIMISE]
+    def bindings(self):
+        """Return the bindings to compile: paths, folders of objects and flags."""
+        # The base level is checked when the module is imported, so what runs until then, the
+        # bindings and the dispatcher, is compiled for any machine.
+        flags = [*self.flags.standard, *self.flags.optimise, *self.flags.binding]
+        return [(self.joined(number, names), "", flags) for number, names in enumerate(BINDINGS)]
+
+    def core(self):
+        """Return the other sources in the same form, the longest first."""
+        paths = sorted(glob("csrc/core/*/*.cpp"), key=os.path.getsize, reverse=True)
+        common = [*self.flags.standard, *self.flags.optimise]
         return [
-            *((self.joined(number, names), "", cold) for number, names in enumerate(BINDINGS)),
-            *((path, "", flags) for path in [*core, "csrc/kernels/dispatch.cpp"]),
-            *(("csrc/kernels/level.cpp", level, [*kernels, *LEVELS[level]]) for level in LEVELS),
+            *((path, "", self.core_flags) for path in paths),
+            ("csrc/kernels/dispatch.cpp", "", common),
+            *(
+                ("csrc/kernels/level.cpp", level, [*common, *extra])
+                for level, extra in self.flags.levels.items()
+            ),
         ]
+
+    def precompiled(self, flags):
+        """Return the flags, with the standard headers compiled once if the compiler is gcc."""
+        command = getattr(self.compiler, "compiler_so_cxx", None)
+        if not command or "ccache" in command[0]:
+            return flags
+        asked = [*self.compiler.compiler_cxx, "--version"]
+        version = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+        if "Free Software Foundation" not in version:
+            return flags
+        header = os.path.abspath(f"{self.build_temp}/standard_headers.hpp")
+        with open(header, "w", encoding="utf-8") as out:
+            out.writelines(f"#include <{name}>\n" for name in STANDARD_HEADERS)
+        made = [*command, *flags, "-x", "c++-header", header, "-o", f"{header}.gch"]
+        subprocess.run(made, check=True)
+        return [*flags, "-include", header]
 
     def joined(self, number, names):
         """Write a file that includes the bindings with these names; return its path."""
@@ -125,7 +206,7 @@ setup(
         *cythonize(
             [pages],
             build_dir="build/cython",
-            compiler_directives={"language_level": 3, "freethreading_compatible": True},
+            compiler_directives={"language_level": 3},
         ),
     ],
     cmdclass={"build_ext": BuildNative},

@@ -39,6 +39,7 @@ def compile_and_run(
 ) -> str:
     """Build tests/cpp/<name>.cpp with `sources` and run it; fail with what it prints, or return it.
 
+    A name that ends in .cpp is a path from the root.
     `sanitize` names the sanitizers, none if it is empty.
     """
     target = _compiled(name, tuple(sources), tuple(flags), sanitize)
@@ -54,15 +55,16 @@ def _compiled(name: str, sources: tuple[str, ...], given: tuple[str, ...], sanit
     """Build a test, once a session, and return its program."""
     # With the sanitizers -Og compiles in half the time of -O1, and no slower than -O0.
     optimise = "-Og" if sanitize else "-O1"
-    flags = ["-std=c++20", optimise, "-g1", "-Wall", "-Wextra", "-Werror", "-Icsrc", *given]
+    flags = ["-std=c++20", optimise, "-g1", "-Wall", "-Wextra", "-Werror", "-I.", "-Icsrc", *given]
     if sanitize:
         flags += [f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
     flags += ["-pthread", "-DCTXMEM_HAS_BASE=1"]
-    files = dict.fromkeys([f"tests/cpp/{name}.cpp", *sources, *KERNELS])
+    main = name if name.endswith(".cpp") else f"tests/cpp/{name}.cpp"
+    files = dict.fromkeys([main, *sources, *KERNELS])
     objects = [str(path) for path in _objects(files, flags)]
     # Each worker links a program of its own, and one for each set of flags.
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    target = _tree() / f"{name}-{_digest(*flags, *objects)}{worker}"
+    target = _tree() / f"{Path(name).stem}-{_digest(*flags, *objects)}{worker}"
     _run([_compiler(), *flags, *objects, "-o", str(target)])
     return target
 
@@ -101,7 +103,7 @@ def _tree() -> Path:
     """Return the folder of what is built from the sources as they are; drop what came of others."""
     paths = sorted(
         path
-        for folder in ("csrc", "tests/cpp")
+        for folder in ("csrc", "fuzz", "tests/cpp")
         for path in (ROOT / folder).rglob("*")
         if path.suffix in (".cpp", ".hpp")
     )

@@ -182,12 +182,3 @@ def test_twice_a_random_text_costs_at_most_2_3_times_the_work():
     compile_and_run(
         "test_outline_cost", SOURCES, flags=COUNT_BLOCKS, sanitize="", arguments=["3000", "1"]
     )
-
-
-@pytest.mark.slow
-def test_the_fuzz_target_runs_over_the_samples():
-    compile_and_run(
-        "test_fuzz_outline",
-        ["csrc/fuzz/fuzz_outline.cpp", *SOURCES],
-        arguments=["tests/data/formats"],
-    )

@@ -397,6 +397,13 @@ def test_evicted_pages_are_forgotten_beyond_the_bound():
     assert (10, 5, 15) == (table.tokens, table.stored, len(table))
 
 
+def test_a_unit_is_forgotten_whole():
+    table = page_table(10, "lru", remember=2)
+    slots = [table.insert("%032x" % n, 1, unit=7) for n in range(3)]
+    table.store(slots[1])  # three pages, one above the bound: none can come back alone
+    assert (0, 0) == (table.stored, len(table))
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_replay_is_so_many_accesses(policy):
     trace = WORKLOADS["popular pages"][:2000].astype(np.uint64)

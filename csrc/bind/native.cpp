@@ -1,5 +1,7 @@
 #include "bind/native.hpp"
 
+#include <string>
+
 #include "core/tokenizer/stages.hpp"
 #include "kernels/kernels.hpp"
 
@@ -69,7 +71,15 @@ StopToken stop_on_signal(double time_limit) {
 
 }  // namespace ctxmem::bind
 
-PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
+// No module of ours declares that it needs no GIL: no free-threaded build has run the tests.
+PYBIND11_MODULE(_native, m) {
+    if (const char* missing = ctxmem::missing_instructions())
+        throw pybind11::import_error(
+            std::string("ctxmem is compiled for x86-64-v2, as processors since 2009 are; this one, "
+                        "or the machine that emulates it, lacks ") +
+            missing +
+            ". Build it for older ones: CTXMEM_BUILD_BASE=x86-64 pip install --no-binary ctxmem "
+            "ctxmem");
     m.doc() = "The native core of ctxmem: lists of str and arrays in, arrays out.";
     m.attr("__version__") = CTXMEM_VERSION;
     m.def("cpu_level", &ctxmem::cpu_level, "Return the CPU level in use: 'base', 'v3' or 'v4'.");

@@ -86,4 +86,15 @@ const Level& chosen() {
 const Kernels& kernels() { return *chosen().table; }
 const char* cpu_level() { return chosen().name; }
 
+const char* missing_instructions() {
+#ifdef CTXMEM_BASE_V2
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("ssse3")) return "SSSE3";
+    if (!__builtin_cpu_supports("sse4.1")) return "SSE4.1";
+    if (!__builtin_cpu_supports("sse4.2")) return "SSE4.2";
+    if (!__builtin_cpu_supports("popcnt")) return "POPCNT";
+#endif
+    return nullptr;
+}
+
 }  // namespace ctxmem

@@ -48,4 +48,8 @@ const Kernels& kernels();
 // "base", "v3" or "v4".
 const char* cpu_level();
 
+// The first set of instructions that the base level is compiled with and this machine lacks;
+// nullptr if it has all. Asked before anything else of the core is called.
+const char* missing_instructions();
+
 }  // namespace ctxmem

@@ -14,6 +14,7 @@
 #include "core/text/json_cuts.hpp"
 #include "core/text/sentences.hpp"
 #include "fuzz/outline_invariants.hpp"
+#include "fuzz/target.hpp"
 #include "check.hpp"
 #include "outline_parts.hpp"
 
@@ -49,7 +50,7 @@ std::string shrink(std::string text, const ctxmem::OutlineOptions& options, cons
     for (std::size_t size = text.size() / 2; size > 0; size /= 2)
         for (std::size_t at = 0; at + size <= text.size();) {
             const std::string less = text.substr(0, at) + text.substr(at + size);
-            const bool whole = ctxmem::utf8_of(less) == less;
+            const bool whole = fuzz::utf8_of(less) == less;
             if (whole && broken_law(less, options) == law)
                 text = less;
             else
@@ -123,7 +124,7 @@ std::string random_text(const std::vector<std::string>& samples) {
             piece.insert(below(piece.size() + 1), kParts[below(kParts.size())]);
         text += piece;
     }
-    return ctxmem::utf8_of(text);
+    return fuzz::utf8_of(text);
 }
 
 // Prose is cut to the room, but for single graphemes.
@@ -156,7 +157,7 @@ int main(int arguments, char** argument) {
     const auto check = [&](const std::string& text) { broken += !holds(text, any_options()); };
     check("");
     check(std::string(3, '\0'));
-    for (const std::string& sample : samples) check(ctxmem::utf8_of(sample));
+    for (const std::string& sample : samples) check(fuzz::utf8_of(sample));
     for (long round = 0; round < count && broken < 5; ++round) check(random_text(samples));
     // Few parts, many times: long lines, long runs, deep nesting.
     for (long round = 0; round < count / 15 && broken < 5; ++round) {

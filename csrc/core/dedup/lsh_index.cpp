@@ -342,7 +342,8 @@ void LshIndex::restore(const State& state, StopToken& stop) {
     fits(begin == state.shingles.size());
     for (std::size_t i = 0; i < state.entries.size(); ++i) {
         fits(state.nodes[i] < state.sizes.size());
-        fits(state.entries[i] >= fresh.next_entry_);
+        // Numbers above the last one are given next, so it leaves room for them.
+        fits(state.entries[i] >= fresh.next_entry_ && state.entries[i] < std::int64_t{1} << 62);
         fresh.enter(state.entries[i], state.nodes[i]);
         fresh.next_entry_ = state.entries[i] + 1;
     }

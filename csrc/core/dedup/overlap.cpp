@@ -25,7 +25,8 @@ std::uint64_t reduce(std::uint64_t x) {
 
 std::uint64_t multiply(std::uint64_t a, std::uint64_t b) {
 #if defined(__SIZEOF_INT128__)
-    const auto product = static_cast<unsigned __int128>(a) * b;
+    __extension__ using Uint128 = unsigned __int128;
+    const Uint128 product = static_cast<Uint128>(a) * b;
     const auto low = static_cast<std::uint64_t>(product);
     const auto high = static_cast<std::uint64_t>(product >> 64);
 #elif defined(_MSC_VER) && defined(_M_X64)

@@ -327,13 +327,15 @@ private:
         page.listed = false;
         --stored_;
     }
+    // Forget the pages longest gone, each with its unit: a part of a unit could not come back.
     void trim() {
         while (stored_ > remember_) {
-            for (Slot slot = oldest_, next = kNoSlot; slot != next; slot = next) {
-                next = pages_[slot].next_in_unit;
-                const bool last = next == slot;
-                forget(slot);
-                if (last) break;
+            Slot slot = oldest_;
+            for (bool last = false; !last;) {
+                const Slot next = pages_[slot].next_in_unit;
+                last = next == slot;
+                forget(slot);  // takes the page out of the ring
+                slot = next;
             }
         }
     }

@@ -11,6 +11,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/support/stop_token.hpp"
@@ -24,6 +25,26 @@ inline std::size_t runs_of(std::size_t things, std::size_t threads) {
     constexpr std::size_t kLong = 16384;
     return std::max((things + kLong - 1) / kLong, threads > 1 ? std::min(4 * threads, things) : 1);
 }
+
+// Threads that are joined when the list goes, also while an exception passes: not every compiler
+// has std::jthread.
+class Joined {
+public:
+    Joined() = default;
+    Joined(const Joined&) = delete;
+    Joined& operator=(const Joined&) = delete;
+    ~Joined() {
+        for (std::thread& thread : threads_) thread.join();
+    }
+    void reserve(std::size_t count) { threads_.reserve(count); }
+    template <class Run>
+    void emplace_back(Run&& run) {
+        threads_.emplace_back(std::forward<Run>(run));
+    }
+
+private:
+    std::vector<std::thread> threads_;
+};
 
 // Call work(part, stop) for every part from 0 to parts - 1.
 template <class Work>
@@ -57,7 +78,7 @@ void in_parallel(std::size_t threads, std::size_t parts, StopToken& stop, Work&&
         }
     };
     {
-        std::vector<std::jthread> others;
+        Joined others;
         const std::size_t count = std::min(threads, parts) - 1;
         others.reserve(count);
         for (std::size_t i = 0; i < count; ++i)

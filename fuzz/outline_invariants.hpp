@@ -14,31 +14,6 @@
 
 namespace ctxmem {
 
-// UTF-8 made of any bytes: what is no character is left out, surrogates of three bytes stay.
-inline std::string utf8_of(std::string_view bytes) {
-    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
-    std::string text;
-    for (std::size_t at = 0; at < bytes.size();) {
-        const unsigned char head = byte(at);
-        const std::size_t size = head < 0x80   ? 1
-                                 : head < 0xC2 ? 0
-                                 : head < 0xE0 ? 2
-                                 : head < 0xF0 ? 3
-                                 : head < 0xF5 ? 4
-                                               : 0;
-        bool whole = size > 0 && at + size <= bytes.size();
-        for (std::size_t k = 1; whole && k < size; ++k) whole = (byte(at + k) & 0xC0) == 0x80;
-        if (whole && size >= 3) {
-            const unsigned char next = byte(at + 1);
-            whole = !(head == 0xE0 && next < 0xA0) && !(head == 0xF0 && next < 0x90) &&
-                    !(head == 0xF4 && next > 0x8F);
-        }
-        if (whole) text.append(bytes.substr(at, size));
-        at += whole ? size : 1;
-    }
-    return text;
-}
-
 // The outline of one text behind another, and what it must be.
 class OutlineCheck {
 public:
@@ -50,6 +25,8 @@ public:
         n_ = outline_.start.size();
         body_ = first_;
     }
+
+    const Outline& outline() const { return outline_; }
 
     // The law that is broken; nullptr if none is.
     const char* broken() {
