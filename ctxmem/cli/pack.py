@@ -32,8 +32,6 @@ SETTINGS = (
     "ranked",
     "dedup",
     "dedup-threshold",
-    "include",
-    "exclude",
 )
 """Options whose defaults may be in pyproject.toml."""
 

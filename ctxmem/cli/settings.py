@@ -101,11 +101,6 @@ def _option(parser: argparse.ArgumentParser, key: str) -> argparse.Action:
 
 def _checked(action: argparse.Action, value: Any, where: str) -> Any:
     """Return a value as the option would have read it."""
-    if isinstance(action.default, list):
-        values = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, str) for one in values):
-            raise InputError(f"{where} is {value!r}; expected a list of strings")
-        return values
     if isinstance(value, bool) or action.nargs == 0:
         if not isinstance(value, bool) or action.nargs not in (0, "?"):
             expected = "true or false" if action.nargs == 0 else "a value"
