@@ -1,4 +1,4 @@
-"""`python -m ctxmem` is the command line."""
+"""`python -m ctxmem` and the program `ctxmem` are the command line."""
 
 import sys
 

@@ -53,17 +53,19 @@ class SegmentTexts(Sequence[str]):
         return text[int(self._body[segment, 0]) : int(self._body[segment, 1])]
 
     def _all(self) -> list[str]:
-        if self._made is None:
+        made = self._made
+        if made is None:
             texts = self._merged_texts
-            self._made = [
+            made = [
                 texts[text][start:end]
                 for text, (start, end) in zip(
                     self._merged.tolist(), self._body.tolist(), strict=True
                 )
             ]
             for segment, lender in self._lent.items():
-                self._made[segment] = self._slice(lender)
-        return self._made
+                made[segment] = self._slice(lender)
+            self._made = made
+        return made
 
 
 @dataclass(slots=True)

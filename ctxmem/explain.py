@@ -214,9 +214,9 @@ class _Account:
         details = [f"returned {self.hits[i]} times"] if self.hits[i] > 1 else []
         row = self.kept_row[i]
         if table.alternative[row]:
-            option = table.chunks[i].alternatives[table.alternative[row] - 1]
+            option = table.chunks[i].alternatives[int(table.alternative[row]) - 1]
             label = getattr(option, "label", "alternative")
-            details.append(f"shown as its {label} of {_tokens(table.tokens[row])}")
+            details.append(f"shown as its {label} of {_tokens(int(table.tokens[row]))}")
         else:
             details += self._shown(i)
         mine = self.ids[i]

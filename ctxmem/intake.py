@@ -240,7 +240,8 @@ def _converted(item: Any) -> Chunk:
     if hasattr(item, "page_content"):
         return _from_document(item)
     if hasattr(item, "node") and hasattr(item, "score"):
-        return replace(_from_node(item.node), score=_score(item.score))
+        scored: Any = item
+        return replace(_from_node(scored.node), score=_score(scored.score))
     if hasattr(item, "get_content") and hasattr(item, "node_id"):
         return _from_node(item)
     raise InputTypeError(

@@ -30,20 +30,25 @@ class Counter(Protocol):
     @property
     def name(self) -> str:
         """Name of the counter in reports."""
+        ...
 
     @property
     def exact(self) -> bool:
         """Whether its counts are those of the model's own tokeniser."""
+        ...
 
     @property
     def additive(self) -> bool:
         """Whether the counts of blocks that end in a newline add up."""
+        ...
 
     def count(self, text: str) -> int:
         """Return the number of tokens of one text."""
+        ...
 
     def count_many(self, texts: Sequence[str]) -> Sequence[int]:
         """Return the number of tokens of each text."""
+        ...
 
 
 @runtime_checkable
@@ -62,6 +67,7 @@ class Embed(Protocol):
 
     def __call__(self, texts: Sequence[str], /) -> Any:
         """Return a vector for each text, all of one size."""
+        ...
 
 
 @runtime_checkable
@@ -79,6 +85,7 @@ class Scorer(Protocol):
 
     def __call__(self, query: str, texts: Sequence[str], /) -> Any:
         """Return a finite number for each text."""
+        ...
 
 
 @runtime_checkable
@@ -96,6 +103,7 @@ class Compressor(Protocol):
 
     def __call__(self, text: str, query: str | None, /) -> str:
         """Return a shorter text with the same facts."""
+        ...
 
 
 @runtime_checkable
@@ -110,18 +118,23 @@ class Policy(Protocol):
 
     def on_insert(self, slot: int) -> None:
         """Record that a page entered the window, for the first time or again."""
+        ...
 
     def on_touch(self, slot: int) -> None:
         """Record that a tracked page was used."""
+        ...
 
     def on_evict(self, slot: int) -> None:
         """Record that a page left the window; its slot still identifies it."""
+        ...
 
     def on_remove(self, slot: int) -> None:
         """Forget a page, tracked or evicted; its slot may be used for another page."""
+        ...
 
     def victim(self) -> int:
         """Return the tracked slot to evict next."""
+        ...
 
 
 OnDamage = Callable[[PageDamageError], None]
@@ -184,14 +197,17 @@ class PageStore(Protocol):
         If `expect` is given and is not the session's version, it raises `ConflictError` and writes
         nothing; `SessionDeletedError` if the session that had that version was deleted.
         """
+        ...
 
     def version(self, tenant: str, session: str) -> int:
         """Return the number of records of the session; 0 if it is unknown."""
+        ...
 
     def read(
         self, tenant: str, session: str, *, after: int = 0, damaged: OnDamage | None = None
     ) -> Iterator[Record]:
         """Yield the records whose version is above `after`, in order."""
+        ...
 
     def pages(
         self,
@@ -202,15 +218,19 @@ class PageStore(Protocol):
         damaged: OnDamage | None = None,
     ) -> dict[PageId, bytes]:
         """Return the pages with these ids that the session has."""
+        ...
 
     def sessions(self, tenant: str, *, damaged: OnDamage | None = None) -> list[str]:
         """Return the sessions of the tenant, sorted."""
+        ...
 
     def delete_session(self, tenant: str, session: str) -> object:
         """Delete a session, its records and its pages; an unknown session is no error."""
+        ...
 
     def close(self) -> None:
         """Release files and connections; closing twice is no error."""
+        ...
 
 
 @runtime_checkable
@@ -240,12 +260,15 @@ class SnapshotStore(Protocol):
 
         Raises `SessionDeletedError` if the session is not there.
         """
+        ...
 
     def snapshot(self, tenant: str, session: str) -> tuple[int, dict[str, bytes]] | None:
         """Return the version and the parts of the snapshot, None if there is no sound one."""
+        ...
 
     def drop_snapshot(self, tenant: str, session: str) -> None:
         """Delete the snapshot of a session."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,28 +320,36 @@ class ManagedStore(Protocol):
 
     def tenants(self, *, damaged: OnDamage | None = None) -> list[str]:
         """Return the tenants that have sessions, sorted."""
+        ...
 
     def usage(
         self, tenant: str | None = None, *, damaged: OnDamage | None = None
     ) -> list[SessionInfo]:
         """Return size and last use of the sessions of a tenant, or of all, sorted by name."""
+        ...
 
     def delete_session(self, tenant: str, session: str) -> Deleted:
         """Delete a session, its records, pages and snapshot; an unknown session is no error."""
+        ...
 
     def delete_tenant(self, tenant: str) -> Deleted:
         """Delete all sessions of a tenant."""
+        ...
 
     def expire(self, older_than: float | timedelta | datetime) -> Deleted:
         """Delete the sessions that were last used so many seconds ago, or before a time."""
+        ...
 
     def delete_pages(self, tenant: str, session: str, ids: Iterable[PageId]) -> Deleted:
         """Delete pages of a session, and its snapshot, which may hold text of them."""
+        ...
 
     def vacuum(self) -> str:
         """Give back room; return what keeps deleted text in the files, "" if nothing does."""
+        ...
 
     def export(
         self, tenant: str, session: str | None = None, *, damaged: OnDamage | None = None
     ) -> Iterator[dict[str, Any]]:
         """Yield everything in a session of a tenant, or in all, as dicts that JSON can hold."""
+        ...

@@ -30,14 +30,17 @@ class Part(Protocol):
     @property
     def header(self) -> str:
         """The line before the text."""
+        ...
 
     @property
     def text(self) -> str:
         """The text."""
+        ...
 
     @property
     def tokens(self) -> int:
         """The number of tokens of the text."""
+        ...
 
 
 def rules_of(provider: Provider, prices: str | Prices | None) -> Prices:

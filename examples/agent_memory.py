@@ -28,7 +28,7 @@ def call(name, **arguments):
 days = [call("read_log", day=day) for day in range(12)]
 script = [*days, call("recall", query="day 3 port"), AIMessage("It was port 8003.")]
 memory = ContextMiddleware(budget=900, mode="persistent", tool_result_tokens=200)
-agent = create_agent(Model(responses=script), tools=[read_log], middleware=[memory])
+agent = create_agent(Model(responses=[*script]), tools=[read_log], middleware=[memory])
 
 ask = "Read the logs. Which port was it on day 3?"
 state = agent.invoke({"messages": [("user", ask)]}, {"recursion_limit": 99})

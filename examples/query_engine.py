@@ -29,9 +29,9 @@ def shown(nodes):
     return "\n\n".join(node.node.get_content(MetadataMode.LLM) for node in nodes)
 
 
-for name, postprocessors in (("before", []), ("after", [ContextPostprocessor(budget=400)])):
+for name, own in (("before", None), ("after", ContextPostprocessor(budget=400))):
     engine = RetrieverQueryEngine.from_args(
-        Retriever(), llm=MockLLM(max_tokens=1), node_postprocessors=postprocessors
+        Retriever(), llm=MockLLM(max_tokens=1), node_postprocessors=[own] if own else []
     )
     nodes = engine.query(case["query"]).source_nodes
     print(f"{name}: {len(nodes)} nodes, {ctxmem.count_tokens(shown(nodes)):,} tokens")

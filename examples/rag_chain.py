@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel
@@ -13,21 +14,23 @@ from ctxmem.adapters.langchain import pack_documents, token_counter
 case = json.loads(Path(__file__).with_name("contract_review.json").read_text("utf-8"))
 hits = [Document(hit["text"], metadata={"source": hit["source"]}) for hit in case["chunks"]]
 
-retriever = RunnableLambda(
-    lambda question: hits
-)  # six retrievers, the same clauses again and again
+retriever = RunnableLambda(lambda question: hits)  # six retrievers, the same clauses
 model = FakeListChatModel(responses=["Thirty days, since the second amendment."])
 prompt = ChatPromptTemplate.from_template("{context}\n\nQuestion: {question}")
-joined = RunnableLambda(lambda given: "\n\n".join(d.page_content for d in given["documents"]))
 
 
-def chain(context):
+def joined(given: dict[str, Any]) -> str:
+    """Return all documents as one text."""
+    return "\n\n".join(document.page_content for document in given["documents"])
+
+
+def chain(context: Any) -> Any:
     """Retrieve, put the context into the prompt, ask."""
     found = {"documents": retriever, "question": RunnablePassthrough()}
     return found | RunnablePassthrough.assign(context=context) | prompt
 
 
-before = chain(joined)
+before = chain(RunnableLambda(joined))
 after = chain(pack_documents(budget=400, as_text=True))  # the only change
 
 for name, built in (("before", before), ("after", after)):

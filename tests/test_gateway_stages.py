@@ -407,10 +407,11 @@ def start(tmp_path: Path, upstream: Upstream, *options: str) -> tuple[subprocess
 
 
 @pytest.mark.parametrize(
-    "sent", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+    ("sent", "code"),
+    [(signal.SIGTERM, 0), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
 )
 def test_the_process_finishes_open_replies_and_ends_cleanly(
-    tmp_path: Path, upstream: Upstream, sent: int
+    tmp_path: Path, upstream: Upstream, sent: int, code: int
 ) -> None:
     async def answer(request: Request, writer: asyncio.StreamWriter) -> None:
         writer.write(
@@ -428,7 +429,7 @@ def test_the_process_finishes_open_replies_and_ends_cleanly(
         process.send_signal(sent)
         assert b"".join(parts) == b"b"
     _, errors = process.communicate(timeout=WAIT)
-    assert process.returncode == 0
+    assert process.returncode == code
     assert "Traceback" not in errors and "ERROR" not in errors
 
 

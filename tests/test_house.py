@@ -246,7 +246,7 @@ def code_blocks(path: Path, language: str) -> list[str]:
     return re.findall(pattern, path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -13,7 +13,7 @@ MessageTrimmer before a chat generator          messages, tools -> messages, tok
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from ctxmem.adapters.account import METADATA_KEY, accounts
 from ctxmem.adapters.beside import trimmer
@@ -69,7 +69,7 @@ class DocumentPacker:
         self.counter = counter
         self.dedup = dedup
         self.compress = compress
-        self.order = order
+        self.order: Order = order
         self.separator = separator
         self.ranked = ranked
         self.meta_source = meta_source
@@ -102,12 +102,12 @@ class DocumentPacker:
         return made
 
     def _pack(self, documents: Sequence[Document], query: str | None) -> Window:
-        texts: dict[str, set[str]] = {}
+        texts: dict[str, set[str | None]] = {}
         for document in documents:
             texts.setdefault(document.id, set()).add(document.content)
         chunks = [
             Chunk(
-                document.content,
+                cast("str", document.content),  # `pack` says which one has none
                 # Some splitters leave one id on all parts of a document.
                 id=document.id if len(texts[document.id]) == 1 else None,
                 score=document.score,
@@ -326,7 +326,7 @@ def _result(
     old = origin.tool_call_results[0]
     shown: Any = _said(view)
     if not isinstance(old.result, str):
-        kind = next(type(part) for part in old.result if hasattr(part, "text"))
+        kind: Any = next(type(part) for part in old.result if hasattr(part, "text"))
         shown = [kind(text=shown), *(part for part in old.result if not hasattr(part, "text"))]
     return ChatMessage.from_tool(shown, origin=old.origin, error=old.error, meta=origin.meta)
 

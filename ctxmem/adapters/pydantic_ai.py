@@ -101,7 +101,7 @@ def _views(messages: list[ModelMessage]) -> list[Any]:
     """
     views = []
     for message in messages:
-        view = copy.copy(message)
+        view: Any = copy.copy(message)
         if message.kind == "request":
             view.instructions = None
         view.__dict__[_ORIGIN] = message

@@ -121,7 +121,7 @@ def _block_decisions(
     inputs: Inputs, window: Window | None, folds: Sequence[Fold]
 ) -> list[PartDecision]:
     made = []
-    seen = dict.fromkeys(("memory", "passages", "code"), 0)
+    seen: dict[str, int] = dict.fromkeys(("memory", "passages", "code"), 0)
     whole = {} if window is None else _shown(window)
     decisions = window.decisions if window is not None else ()
     for i, chunk in enumerate(inputs.chunks):

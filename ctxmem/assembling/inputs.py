@@ -162,7 +162,7 @@ def _code_chunks(code: Any, question: str | None) -> list[Chunk]:
         return []
     if not callable(getattr(code, "chunks", None)):
         single = isinstance(code, str) or hasattr(code, "__fspath__")
-        items = [code] if single else _several(code, "code")
+        items: list[Any] = [code] if single else _several(code, "code")
         if all(isinstance(item, Chunk) for item in items):
             return [replace(item, section="code") for item in items]
         for item in items:
@@ -173,7 +173,8 @@ def _code_chunks(code: Any, question: str | None) -> list[Chunk]:
         from ctxmem.codebase import code as read_code
 
         code = read_code(items)
-    return [replace(chunk, section="code") for chunk in code.chunks(question)]
+    codebase: Any = code
+    return [replace(chunk, section="code") for chunk in codebase.chunks(question)]
 
 
 def _read_sections(sections: Iterable[Section] | None, limit: int) -> dict[str, Section]:

@@ -120,7 +120,7 @@ class Layout:
         """Return the request with items in their forms and the blocks of a window."""
         conversation = self.conversation
         tools = self.tools.sent(forms["tools"])
-        parts = dict.fromkeys(
+        parts: dict[str, int] = dict.fromkeys(
             ("system", "tools", "rules", "history", "memory", "passages", "code", "question"), 0
         )
         parts["tools"] = self.tools.count(forms["tools"], tools)
@@ -216,7 +216,7 @@ class Layout:
 
     def _divide(self, parts: dict[str, int], window: Window, folds: tuple[Fold, ...] = ()) -> None:
         """Give the tokens of blocks to their parts; what is between them is the question's."""
-        found = dict.fromkeys(BLOCKS, 0)
+        found: dict[str, int] = dict.fromkeys(BLOCKS, 0)
         for piece in window.pieces:
             part = self.part_of[piece.chunk_ids[0]]
             head = self.meter.count(piece.header) if piece.header else 0

@@ -193,8 +193,8 @@ class Experiment:
         used = {key for trial in self.trials for keys in trial.keys.values() for key in keys}
         self.asked.empty = sum(
             not str(value.get("text", "")).strip()
-            for key in used
-            if (value := self._cache.get(key)) is not None
+            for value in map(self._cache.get, used)
+            if value is not None
         )
 
     def _find_evidence(self, trial: Trial) -> None:

@@ -45,9 +45,11 @@ class Model(Protocol):
 
     def identity(self, recorded: str) -> Any:
         """Return what is hashed with the messages; `recorded` is the model named in the trace."""
+        ...
 
     def ask(self, messages: list[dict[str, Any]], recorded: str) -> Answer:
         """Answer, or raise `AskError`."""
+        ...
 
 
 @dataclass(slots=True)

@@ -495,7 +495,8 @@ def list_meter(token_counter: Any) -> Any:
         first = None
     annotation = getattr(first, "annotation", None)
     if getattr(annotation, "__name__", annotation) == "BaseMessage":
-        return _checked(lambda messages: sum(token_counter(message) for message in messages))
+        of_one: Any = token_counter
+        return _checked(lambda messages: sum(of_one(message) for message in messages))
     return _checked(token_counter)
 
 

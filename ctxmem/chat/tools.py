@@ -264,9 +264,9 @@ def answer_schema(response_format: Any) -> Any:
     Raises:
         InputTypeError: it is neither a dict nor a class with a JSON schema.
     """
-    described = getattr(response_format, "model_json_schema", None)
+    described: Any = getattr(response_format, "model_json_schema", None)
     if callable(described):
-        schema = described()
+        schema: Any = described()
         return {"name": schema.get("title"), "schema": schema}
     if not isinstance(response_format, Mapping):
         raise InputTypeError(

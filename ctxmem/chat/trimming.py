@@ -144,7 +144,8 @@ def _splitter(given: Any) -> Callable[[str], list[str]]:
             f"text_splitter is {shown(given)}; expected a function from a text to its parts, or an "
             "object with split_text"
         )
-    return lambda text: list(split(text))
+    parts: Any = split
+    return lambda text: list(parts(text))
 
 
 def _types_in(types: Any, name: str) -> tuple[Any, ...]:

@@ -15,6 +15,14 @@ from ctxmem.errors import InputError
 from ctxmem.pricing import PRICES
 from ctxmem.traces import Tally
 
+EXAMPLES = (
+    "ctxmem audit traces/ --prices 2.5,0.25 --html audit.html",
+    "ctxmem audit ~/.claude/projects --forgotten",
+    'ctxmem audit logs/*.jsonl --fail-on "dup_tokens>10%,over_budget>0"',
+)
+SETTINGS = ("budget", "counter", "prices", "replay", "forgotten", "no-near", "fail-on")
+"""Options whose defaults may be in pyproject.toml."""
+
 
 def add_to(commands: Any) -> None:
     """Add the command and its options."""

@@ -41,16 +41,21 @@ BENCHES = {
 
 ALL = "all"
 
+EXAMPLES = (
+    "ctxmem bench tokens",
+    "ctxmem bench --html bench.html",
+)
+
 
 def add_to(commands: Any) -> None:
     """Add the command and its options."""
     bench = commands.add_parser(
         "bench",
         help="measure this machine against named peers",
-        description="; ".join(f"{name}: {question}" for name, question in BENCHES.items())
-        + "; all, or no name: every one of them, as one comparison",
+        description="Run one benchmark by name, or without a name all, as one comparison:\n\n"
+        + "\n".join(f"  {name:<16}{question}" for name, question in BENCHES.items()),
     )
-    bench.add_argument("name", nargs="?", default=ALL, metavar="|".join([*BENCHES, ALL]))
+    bench.add_argument("name", nargs="?", default=ALL, metavar="NAME", help="one of these, or all")
     bench.add_argument("options", nargs=argparse.REMAINDER, help="options of the benchmark")
     bench.set_defaults(run=run)
 

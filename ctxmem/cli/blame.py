@@ -20,6 +20,13 @@ from ctxmem.traces import Tally
 
 CACHE = ".ctxmem-blame"
 
+EXAMPLES = (
+    "ctxmem blame traces.jsonl --model http://localhost:8000/v1 --expected answers.csv",
+    "ctxmem blame traces.jsonl --model app:answer --expected answers.csv --plan",
+)
+SETTINGS = ("budget", "counter", "prices", "output-price", "match", "threshold", "repeat", "seed")
+"""Options whose defaults may be in pyproject.toml."""
+
 
 def add_to(commands: Any) -> None:
     """Add the command and its options."""

@@ -20,6 +20,14 @@ from ctxmem.tokens import resolve
 
 BATCH = 1024  # texts counted between two looks at the progress
 
+EXAMPLES = (
+    "ctxmem dedup passages.jsonl --keep unique.jsonl",
+    "ctxmem dedup docs --paragraphs --threshold 0.7",
+    "ctxmem dedup corpus/*.parquet --out deduplicated --memory 4G",
+)
+SETTINGS = ("counter", "threshold", "ngram", "measure", "unit", "prefer", "threads", "paragraphs")
+"""Options whose defaults may be in pyproject.toml."""
+
 
 def add_to(commands: Any) -> None:
     """Add the command and its options."""

@@ -19,6 +19,11 @@ from ctxmem.report import visible
 TOKEN = "CTXMEM_MCP_TOKEN"
 """The variable that has the token, where it shall not be seen in a list of processes."""
 
+EXAMPLES = (
+    "ctxmem mcp --store chat.db",
+    "ctxmem mcp --http --port 8788 --token SECRET",
+)
+
 
 def add_to(commands: Any) -> None:
     """Add the command and its options."""

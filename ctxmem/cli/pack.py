@@ -16,6 +16,25 @@ from ctxmem.render import AUTO, ORDERS
 from ctxmem.report import visible
 from ctxmem.schema import Budget, Window
 
+EXAMPLES = (
+    'ctxmem pack hits.json --budget 4000 --query "How long is the notice period?"',
+    'ctxmem pack src tests --budget 8000 --query "Where is a retry decided?"',
+    'search "notice period" --json | ctxmem pack - --budget 4000 --text',
+)
+SETTINGS = (
+    "budget",
+    "counter",
+    "auto",
+    "whole",
+    "order",
+    "header",
+    "separator",
+    "ranked",
+    "dedup",
+    "dedup-threshold",
+)
+"""Options whose defaults may be in pyproject.toml."""
+
 
 def add_to(commands: Any) -> None:
     """Add the command and its options."""

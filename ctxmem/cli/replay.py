@@ -24,6 +24,12 @@ from ctxmem.report.words import many
 from ctxmem.schema import SCHEMA_VERSION
 from ctxmem.traces import Tally
 
+EXAMPLES = (
+    "ctxmem replay sessions.jsonl --budget 16000 --prices anthropic,openai --html bill.html",
+)
+SETTINGS = ("budget", "counter", "prices", "policy", "miss-cost", "verbatim")
+"""Options whose defaults may be in pyproject.toml."""
+
 
 def add_to(commands: Any) -> None:
     """Add the command and its options."""

@@ -5,10 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from typing import Any
 
 from ctxmem.cli.reading import DONE
 from ctxmem.errors import InputError, MissingExtraError
+
+EXAMPLES = (
+    "ctxmem serve --demo",
+    "ctxmem serve --upstream https://api.openai.com",
+    "ctxmem serve --upstream https://api.anthropic.com --mode manage --budget 60000",
+)
 
 
 def add_to(commands: Any) -> None:
@@ -81,6 +88,8 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
+    # Of a Ctrl-C between "listening" and the first turn of the loop.
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     try:
         from ctxmem.gateway.demo.running import run_demo
         from ctxmem.gateway.serving import serve

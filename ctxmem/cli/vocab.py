@@ -16,6 +16,12 @@ from ctxmem.tokens.names import tokenizer_path
 _SHOWN = {"words": "English", "names": "names in code", "digits": "digits", "cyrillic": "Cyrillic"}
 _SHOWN |= {"han": "Chinese characters"}
 
+EXAMPLES = (
+    "ctxmem vocab",
+    "ctxmem vocab gpt-4o claude-sonnet-4-5 ./tokenizer.json",
+    "ctxmem vocab --fetch p50k_base",
+)
+
 
 def add_to(commands: Any) -> None:
     """Add the command and its options."""

@@ -58,12 +58,12 @@ class References:
         source, target, weight = self.forward if start is None else self.around
         if start is None or not start.sum() > 0:
             start = np.full(self.size, 1.0 / max(1, self.size))
-        start = start / start.sum() if self.size else start
-        rank = start
+        first = start / start.sum() if self.size else start
+        rank = first
         for _ in range(ROUNDS):
             moved = np.bincount(target, weights=weight * rank[source], minlength=self.size)
             lost = 1.0 - moved.sum()  # of symbols that use nothing
-            rank = (1 - damping) * start + damping * (moved + lost * start)
+            rank = (1 - damping) * first + damping * (moved + lost * first)
         return rank
 
 

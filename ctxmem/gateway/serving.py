@@ -79,13 +79,14 @@ def serve(
     *,
     demo: bool = False,
 ) -> None:
-    """Serve until the process is interrupted; open replies then have ten seconds.
+    """Serve until the process is stopped; open replies then have ten seconds.
 
     `ready` is called with the settings, the port that was taken among them, as soon as clients can
     connect. With `demo` the page says that this is a demonstration.
 
     Raises:
         InputError: nothing can listen there, or the key of the store cannot be kept.
+        KeyboardInterrupt: SIGINT has stopped it, after its own clean end; SIGTERM raises nothing.
     """
     if settings.workers == 1:
         log_to_stderr(settings.log)
@@ -104,14 +105,29 @@ def serve(
         factory = "ctxmem.gateway.serving:from_environment"
         config = uvicorn.Config(factory, factory=True, workers=settings.workers, **OPTIONS)
         # Older versions of uvicorn also want what a worker runs.
-        workers: Any = Multiprocess
+        workers: Any = _Workers
         older = "target" in inspect.signature(Multiprocess).parameters
         target = {"target": uvicorn.Server(config).run} if older else {}
         run = workers(config, sockets=[listening], **target).run
-    with _shared_folder(settings.workers), suppress(KeyboardInterrupt):
+    with _shared_folder(settings.workers):
         if ready is not None:
             ready(settings)
         run()
+
+
+class _Workers(Multiprocess):
+    """Worker processes whose end by SIGINT is a `KeyboardInterrupt`, as that of one process is."""
+
+    _interrupted = False
+
+    def handle_int(self) -> None:
+        self._interrupted = True
+        super().handle_int()
+
+    def run(self) -> None:
+        super().run()
+        if self._interrupted:
+            raise KeyboardInterrupt
 
 
 def _make_secret(store: str) -> None:

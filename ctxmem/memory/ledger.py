@@ -125,7 +125,7 @@ def read_statements(given: Any, text: str) -> tuple[list[Entry], list[tuple[str,
         if isinstance(one, tuple) and len(one) == 2:
             kind, said = one
         elif hasattr(one, "text"):
-            kind, said = getattr(one, "kind", "rule"), one.text
+            kind, said = getattr(one, "kind", "rule"), getattr(one, "text")  # noqa: B009
         if not isinstance(said, str) or not isinstance(kind, str):
             raise InputError(
                 f"the ledger's function returned {one!r}; expected a str, (kind, text) or Entry"

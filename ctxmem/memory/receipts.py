@@ -59,7 +59,8 @@ class Receipt:
                 f"edit {self.number}: indexes of {self.tokens:,} tokens left because "
                 f"{REASONS[self.reason]}"
             )
-        pages = f"{self.pages[0]} to {self.pages[-1]}" if len(self.pages) > 1 else self.pages[0]
+        first, last = self.pages[0], self.pages[-1]
+        pages = f"{first} to {last}" if len(self.pages) > 1 else first
         kept = f"; {len(self.binding)} binding statements are shown" if self.binding else ""
         return (
             f"edit {self.number}: {len(self.messages)} messages ({pages}, {self.tokens:,} tokens) "

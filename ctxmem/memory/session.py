@@ -81,7 +81,8 @@ class Memory:
         budget: tokens that a window may have, or a `Budget` that keeps some for the answer.
         store: ":memory:", the path of an SQLite file, or a `PageStore`; one given as an object is
             left open by `close`.
-        session, tenant: whose memory it is.
+        session: the conversation.
+        tenant: the customer or user whose sessions are kept apart from those of others.
         prices: a row of `ctxmem.PRICES` by name, or a `Prices`.
         counter: as in `count_tokens`.
         policy: what leaves the window, and when: "auto" follows the prices; "batch" waits until
@@ -107,7 +108,8 @@ class Memory:
         damaged: "raise" raises `PageDamageError` for what is damaged in the store; "skip" leaves it
             out, one record or message each, and warns; a function gets the error instead.
         clock: seconds that pass, to know when the cache is cold.
-        compact, fault: the former names of `tabulate_json` and `miss_cost`.
+        compact: the former name of `tabulate_json`.
+        fault: the former name of `miss_cost`.
 
     Raises:
         BudgetError: it is no budget.

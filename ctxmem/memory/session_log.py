@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ctxmem.chat.parts import parts_of
 from ctxmem.chat.reading import read_one
@@ -123,6 +123,7 @@ class SessionLog:
         return True
 
     def _decoded(self, version: int, payload: bytes) -> dict[str, Any] | None:
+        record: Any = None
         try:
             record = decode(payload)
             known = isinstance(record, dict) and record["v"] <= FORMAT
@@ -248,7 +249,7 @@ def damage_callback(damaged: object) -> OnDamage | None:
     if damaged == "skip":
         return _warn
     if callable(damaged):
-        return damaged
+        return cast("OnDamage", damaged)
     raise InputError(f"damaged is {shown(damaged)}; expected 'raise', 'skip' or a function")
 
 

@@ -14,6 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -235,6 +236,7 @@ class MergedTexts:
             outline = outlines.outline(self.texts, formats, named, room)
         else:
             outline = _native.outline(table.corpus, formats, named, room, self.close)
+        flags: Any
         start, end, kind, flags, need, also, block, first = outline
         if not spans:
             # Whole chunks are shown unchanged: no missing fence is added.

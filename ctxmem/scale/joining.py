@@ -140,7 +140,8 @@ def route_bytes(texts: Sequence[str], of: NDArray[np.int32], batches: int) -> tu
     """Return texts ordered by batch, and (first place of each batch, order, edges in bytes)."""
     order = np.argsort(of, kind="stable")
     starts = np.searchsorted(of[order], np.arange(batches + 1)).astype(np.int64)
-    pieces = [texts[i].encode("utf-8", "surrogatepass") for i in order.tolist()]
+    places: list[int] = order.tolist()
+    pieces = [texts[i].encode("utf-8", "surrogatepass") for i in places]
     edges = np.concatenate([[0], np.cumsum(np.fromiter(map(len, pieces), np.int64, len(pieces)))])
     return b"".join(pieces), (starts, order.astype(np.int64), edges.astype(np.int64))
 

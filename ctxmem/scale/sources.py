@@ -298,7 +298,7 @@ class Corpus:
     def portions(self, begin: tuple[int, int, int]) -> Iterator[Portion]:
         """Yield all that is behind a place: a file, a byte or row of it, the number of the line."""
         file, at, first = begin
-        kinds = (self.files[number].kind for number in range(file, len(self.files)))
+        kinds: Iterator[Kind] = (self.files[number].kind for number in range(file, len(self.files)))
         parts = (
             self.segments(number, *((at, first) if number == file else (0, 1)))
             for number in range(file, len(self.files))

@@ -262,7 +262,7 @@ class WindowSelection:
         density = np.zeros(len(self.rows))
         for k, row in enumerate(self.rows.tolist()):
             i = int(table.chunk[row])
-            given = table.chunks[i].alternatives[table.alternative[row] - 1]
+            given = table.chunks[i].alternatives[int(table.alternative[row]) - 1]
             share = given.share if isinstance(given, Alternative) else None
             if share is None:
                 full = max(1, int(table.tokens[table.first_row[i]]))

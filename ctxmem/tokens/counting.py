@@ -93,7 +93,7 @@ def price(table: Candidates, counter: Counter, separator: str, headers: Sequence
     A row costs what its block counts: header, text and separator together, so that blocks add up
     exactly where the separator ends in a newline.
     """
-    rows = table.chunk.tolist()
+    rows: list[int] = table.chunk.tolist()
     blocks = [headers[i] + text + separator for i, text in zip(rows, table.texts, strict=True)]
     table.tokens = np.asarray(counter.count_many(blocks), dtype=np.int64)
     frames = {header: counter.count(header + separator) for header in set(headers)}

@@ -240,7 +240,7 @@ def _read() -> dict[str, tuple[str, ...]]:
         said, meant = line.split(": ")
         stems = [made for word in meant.split() if (made := stem(word))]
         for one in said.split(", "):
-            key = _key(one.split())
+            key = _key([*one.split()])
             found.setdefault(key, {}).update(dict.fromkeys(stems))
     return {key: tuple(meant) for key, meant in found.items()}
 

@@ -543,8 +543,9 @@ def _system_of(request: Any) -> list[AnyMessage]:
 
 def _provider_of(model: Any) -> str | None:
     """Return the provider whose overhead a model has, as far as we know it."""
-    params = getattr(model, "_get_ls_params", None)
-    name = params().get("ls_provider") if callable(params) else None
+    params: Any = getattr(model, "_get_ls_params", None)
+    described: Any = params() if callable(params) else {}
+    name = described.get("ls_provider")
     return name if name in OVERHEAD else None
 
 

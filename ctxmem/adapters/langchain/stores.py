@@ -124,7 +124,8 @@ class PageBaseStore(langgraph.store.base.BaseStore, langchain_core.stores.BaseSt
             best = ranked(texts, op.query, len(texts))
             own = {at // 2: score for at, score in best if at % 2 == 0}
             order = sorted(range(len(found)), key=lambda at: -own.get(at, 0.0))
-            found, scores = [found[at] for at in order], [own.get(at, 0.0) for at in order]
+            found = [found[at] for at in order]
+            scores = [*(own.get(at, 0.0) for at in order)]
         page = slice(op.offset, op.offset + op.limit)
         return [
             SearchItem(

@@ -70,7 +70,7 @@ def run_demo(*, port: int, ready: Callable[[Settings], None], seconds: float | N
             client.append(threading.Thread(target=play, args=(address, stop), daemon=True))
             client[0].start()
             if seconds is not None:
-                timer = threading.Timer(seconds, signal.raise_signal, (signal.SIGINT,))
+                timer = threading.Timer(seconds, signal.raise_signal, (signal.SIGTERM,))
                 timer.daemon = True
                 timer.start()
 

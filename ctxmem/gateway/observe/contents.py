@@ -26,10 +26,12 @@ class Read(Protocol):
     @property
     def key(self) -> int:
         """Equal for messages that say the same."""
+        ...
 
     @property
     def tokens(self) -> int:
         """The tokens that it takes."""
+        ...
 
 
 class _Content(NamedTuple):

@@ -375,7 +375,7 @@ def _row(facts: Mapping[str, Any], now: float) -> tuple[Any, ...]:
 
 def _amounts(facts: Mapping[str, Any], row: tuple[Any, ...]) -> dict[str, float]:
     """Return what an exchange adds to the sums."""
-    of = dict(zip(ROW, row, strict=True))
+    of: dict[str, Any] = dict(zip(ROW, row, strict=True))
     made: dict[str, float] = {
         "requests": 1,
         "tokens": of["tokens"],
@@ -412,13 +412,16 @@ def _saved(of: Mapping[str, Any], uncached: float | None) -> dict[str, float]:
     only the difference between that and the price of what was sent is ours. Where the price
     without a cache is not known, it is the tokens, if the request is the client's own.
     """
-    if uncached is None:
-        uncached = of["tokens"] if of["sent"] == of["through"] and of["tokens"] else of["through"]
-    provider, ours = uncached - of["through"], of["through"] - of["sent"]
+    whole: float
+    if uncached is not None:
+        whole = uncached
+    else:
+        whole = of["tokens"] if of["sent"] == of["through"] and of["tokens"] else of["through"]
+    provider, ours = whole - of["through"], of["through"] - of["sent"]
     by_provider, by_us = provider > _NOTHING, ours > _NOTHING
     return {
         "priced": 1,
-        "whole": uncached,
+        "whole": whole,
         "through": of["through"],
         "sent": of["sent"],
         "provider": provider,

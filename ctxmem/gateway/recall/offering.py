@@ -25,12 +25,15 @@ class Finder(Protocol):
 
     def written(self, elements: Sequence[bytes]) -> list[bytes]:
         """Return these tools as JSON; `elements` are the client's tools as they are written."""
+        ...
 
     def answer(self, call: dict[str, Any]) -> str:
         """Return what a call of `find_tool` is answered with."""
+        ...
 
     def declared(self, sent: dict[str, Any]) -> dict[str, Any]:
         """Return a request with the tools that were found."""
+        ...
 
 
 def offered(asked: Asked, wire: str) -> list[Any]:

@@ -45,12 +45,15 @@ class Incoming(Protocol):
 
     def header(self, name: bytes) -> str:
         """Return the value of a header, "" if there is none."""
+        ...
 
     def parts(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes; `BrokenOff` if its end is missing."""
+        ...
 
     async def aclose(self) -> None:
         """Let the connection go."""
+        ...
 
 
 Send = Callable[[bytes], Awaitable[Incoming]]

@@ -27,15 +27,19 @@ class Wire(Protocol):
 
     def read(self, body: Any) -> Asked:
         """Return what a request's body asks; `Unreadable` if it cannot be read."""
+        ...
 
     def write(self, asked: Asked, messages: list[Any], tools: list[Any]) -> dict[str, Any]:
         """Return the request's body with other messages behind its head, and with these tools."""
+        ...
 
     def reply(self, body: Any) -> Reply:
         """Return what a reply's body says."""
+        ...
 
     def gather(self, events: Iterable[Any]) -> Any:
         """Return the body that the events of a stream make, as it would be without streaming."""
+        ...
 
 
 _WIRES: dict[str, Wire] = {

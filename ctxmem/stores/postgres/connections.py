@@ -117,7 +117,7 @@ class Connections:
                 # A pool that cannot connect waits longer and longer, and does not say why.
                 self._psycopg.connect(self._dsn, connect_timeout=self._patience).close()
                 self._process = os.getpid()
-                self._pool = self._pools.ConnectionPool(
+                pool: ConnectionPool[Any] = self._pools.ConnectionPool(
                     self._dsn,
                     min_size=1,
                     max_size=self._size,
@@ -127,6 +127,7 @@ class Connections:
                     configure=self._configure,
                     open=True,
                 )
+                self._pool = pool
             return self._pool
 
     def _drop(self, pool: ConnectionPool[Any] | None) -> None:
@@ -178,7 +179,7 @@ class Connections:
 
     # Tables ---------------------------------------------------------------------------------------
 
-    def _prepare(self, connection: Connection[Any]) -> None:
+    def _prepare(self, connection: Any) -> None:
         """Make the tables or bring them up to date, unless another process just did."""
         if self._format(connection) == FORMAT:
             return
@@ -199,7 +200,7 @@ class Connections:
                 connection.execute(statements)
             connection.execute(f'UPDATE "{self.schema}".format SET version = {FORMAT:d}')
 
-    def _format(self, connection: Connection[Any]) -> int | None:
+    def _format(self, connection: Any) -> int | None:
         """Return the format of the tables, None if there are none."""
         # Not to_regclass, which may answer from a cache that is older than the lock above.
         found = connection.execute(

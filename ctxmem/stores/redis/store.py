@@ -74,7 +74,7 @@ class RedisStore(SharedStore):
             from redis.retry import Retry
         except ImportError as error:
             raise MissingExtraError('RedisStore needs redis; install "ctxmem[redis]"') from error
-        self._redis = redis
+        self._redis: Any = redis
         self._ttl = _milliseconds(ttl)
         self._prefix = prefix.encode()
         self._closed = False
