@@ -166,7 +166,7 @@ class BuildNative(build_ext):
     def precompiled(self, flags):
         """Return the flags, with the standard headers compiled once if the compiler is gcc."""
         command = getattr(self.compiler, "compiler_so_cxx", None)
-        if not command or "ccache" in command[0]:
+        if not command or "ccache" in (shutil.which(command[0]) or command[0]):
             return flags
         asked = [*self.compiler.compiler_cxx, "--version"]
         version = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
