@@ -3,17 +3,18 @@
 // Threads take parts in the order of their numbers; two parts must not write to the same memory.
 // The calling thread uses the caller's stop token, every other thread one of its own. When a part
 // throws, cancellation included, the other threads stop at their next check, and the error of the
-// lowest part is thrown after all have stopped. With one thread, none is started.
+// lowest part is thrown after all have stopped. With one thread, none is started, and where the system
+// has no room for as many as were asked for, fewer do the work (worker_threads.hpp).
 #pragma once
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <exception>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "core/support/stop_token.hpp"
+#include "core/support/worker_threads.hpp"
 
 namespace ctxmem {
 
@@ -56,17 +57,15 @@ void in_parallel(std::size_t threads, std::size_t parts, StopToken& stop, Work&&
             }
         }
     };
+    const auto run_beside = [&] {
+        StopToken own([&] {
+            if (stopped.load(std::memory_order_relaxed)) throw Stopped{};
+        });
+        run(own);
+    };
     {
-        std::vector<std::jthread> others;
-        const std::size_t count = std::min(threads, parts) - 1;
-        others.reserve(count);
-        for (std::size_t i = 0; i < count; ++i)
-            others.emplace_back([&] {
-                StopToken own([&] {
-                    if (stopped.load(std::memory_order_relaxed)) throw Stopped{};
-                });
-                run(own);
-            });
+        WorkerThreads others;
+        others.start(std::min(useful_threads(threads), parts) - 1, run_beside);
         run(stop);
     }
     if (error) std::rethrow_exception(error);
