@@ -47,8 +47,8 @@ class DedupIndex:
     MinHash and are compared exactly, so every match is a near-duplicate and has its exact Jaccard
     similarity. About one pair in a hundred at the threshold is missed, and almost none well above
     it. The matches depend only on the texts in the index, not on earlier additions and removals,
-    unless hundreds of different texts in it are alike: of those, a query is compared with the
-    oldest ones, about a thousand at most.
+    unless hundreds of different texts in it are alike: a query is compared with at most 512 of
+    them, those that seem most similar.
 
     The hashes that texts are compared by have a key, drawn at random for each index and kept in its
     file, so that nobody can make up a text that only seems to be like another.

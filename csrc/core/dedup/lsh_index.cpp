@@ -65,6 +65,7 @@ void LshIndex::reserve(Tables& tables, std::size_t nodes, std::size_t shingles) 
     std::vector<std::uint32_t> heads(std::bit_ceil(std::max<std::size_t>(16, wanted * bands)),
                                      kNone);
     std::vector<std::uint32_t> tails(heads);
+    std::vector<std::uint32_t> sizes(heads.size());
     tables.nodes.reserve(places / 2);
     tables.bitmaps.reserve(places / 2);
     tables.next_sum.reserve(places / 2);
@@ -75,6 +76,7 @@ void LshIndex::reserve(Tables& tables, std::size_t nodes, std::size_t shingles) 
     if (more_heads) {
         tables.heads.swap(heads);
         tables.tails.swap(tails);
+        tables.sizes.swap(sizes);
         tables.links.clear();
     }
     for (std::uint32_t node = 0; node < tables.nodes.size(); ++node) {
@@ -94,6 +96,7 @@ void LshIndex::link(Tables& tables, std::uint32_t node) const {
         std::uint32_t& tail = tables.tails[chain];
         (tail == kNone ? tables.heads[chain] : tables.links[tail]) = place;
         tail = place;
+        ++tables.sizes[chain];
         tables.links.push_back(kNone);
     }
 }
@@ -254,10 +257,18 @@ LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, std::
 std::vector<std::uint32_t> LshIndex::candidates(const std::uint64_t* keys,
                                                 std::uint32_t same) const {
     const auto bands = static_cast<std::uint32_t>(plan_.bands);
+    const auto chain_of = [&](std::uint32_t band) {
+        return keys[band] & (tables_.heads.size() - 1);
+    };
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> by_size;
+    for (std::uint32_t band = 0; band < bands; ++band)
+        by_size.emplace_back(tables_.sizes[chain_of(band)], band);
+    std::sort(by_size.begin(), by_size.end());
     std::vector<std::uint32_t> found;
-    for (std::uint32_t band = 0; band < bands; ++band) {
-        std::uint32_t place = tables_.heads[keys[band] & (tables_.heads.size() - 1)];
-        for (int steps = 0; place != kNone && steps < kMostInBucket; ++steps) {
+    int steps = 0;
+    for (const auto& [size, band] : by_size) {
+        std::uint32_t place = tables_.heads[chain_of(band)];
+        for (; place != kNone && steps < kMostSteps; ++steps) {
             if (tables_.band_keys[place] == keys[band]) found.push_back(place / bands);
             place = tables_.links[place];
         }

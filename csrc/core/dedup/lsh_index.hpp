@@ -7,9 +7,11 @@
 // Two kinds of hashes are made of a text. Sets hold shingles hashed with a key of the index, drawn at
 // random and kept in its state, so that nobody can choose texts that only seem to be alike. Signatures
 // come from a seed, so that what the bands miss is the same in every process.
-// Texts that many others are like, or that share a bucket with many, cost a bounded time: of a bucket
-// the oldest kMostInBucket nodes are looked at, of those the kMostCompared that share most buckets
-// are compared, and at most `limit` matches are returned.
+// Texts that many others are like, or that share buckets with many, cost a bounded time: kMostSteps
+// nodes of a query's buckets are looked at, those of the smallest buckets first and of a bucket the
+// oldest first; the kMostCompared of them that share most buckets are compared; and at most `limit`
+// matches are returned. A near-duplicate shares most of its buckets, so it is missed only where nearly
+// all of these are crowded.
 // Removal marks and forgets; when half of the nodes are gone the index is built anew from the rest,
 // so every operation is constant amortised, besides the texts themselves and the answers.
 //
@@ -89,8 +91,8 @@ public:
                StopToken& stop) const;
 
 private:
-    static constexpr int kMostInBucket = 256;
-    static constexpr std::size_t kMostCompared = 1024;
+    static constexpr int kMostSteps = 8192;
+    static constexpr std::size_t kMostCompared = 512;
 
     struct Node {
         std::size_t begin;
@@ -116,10 +118,10 @@ private:
         std::vector<BitmapFilter> bitmaps;    // of each node
         std::vector<std::uint32_t> by_sum;    // chains of nodes with one sum: heads ...
         std::vector<std::uint32_t> next_sum;  // ... and links
-        // Chains of places, which are node * bands + band, in the order of the nodes: heads, tails
-        // and links.
+        // Chains of places, which are node * bands + band, in the order of the nodes.
         std::vector<std::uint32_t> heads;
         std::vector<std::uint32_t> tails;
+        std::vector<std::uint32_t> sizes;
         std::vector<std::uint32_t> links;
         std::vector<std::uint64_t> band_keys;  // of each place
         std::size_t gone = 0;
