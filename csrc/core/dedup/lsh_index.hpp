@@ -91,7 +91,7 @@ public:
                StopToken& stop) const;
 
 private:
-    static constexpr int kMostSteps = 8192;
+    static constexpr int kMostSteps = 2048;
     static constexpr std::size_t kMostCompared = 512;
 
     struct Node {
