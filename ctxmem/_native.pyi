@@ -9,8 +9,8 @@ __version__: str
 def cpu_level() -> str: ...
 
 # words
-def words(text: str) -> NDArray[np.uint64]: ...
-def shingles(text: str, n: int) -> NDArray[np.uint64]: ...
+def words(text: str, seed: int | None = None) -> NDArray[np.uint64]: ...
+def shingles(text: str, n: int, seed: int | None = None) -> NDArray[np.uint64]: ...
 def char_classes() -> NDArray[np.uint8]: ...
 
 # outline
@@ -210,6 +210,7 @@ def near_duplicate_stars(
     characters: bool = False,
     containment: bool = False,
     threads: int = 1,
+    key: bytes = b"",
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
 def share_shingles(texts: list[str], group: NDArray[np.int32], ngram: int) -> NDArray[np.uint8]: ...
 def text_overlaps(
@@ -226,7 +227,7 @@ def near_duplicate_stars_sketched(
     threads: int = 1,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
 def shingle_sets(
-    texts: list[str], ngram: int, characters: bool = False
+    texts: list[str], ngram: int, characters: bool = False, seed: int | None = None
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]: ...
 def minhash(
     shingles: NDArray[np.uint64],
@@ -259,15 +260,24 @@ class LshIndex:
     def add(self, texts: list[str]) -> NDArray[np.int64]: ...
     def remove(self, entries: NDArray[np.int64]) -> None: ...
     def query(
-        self, texts: list[str]
+        self, texts: list[str], limit: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
     def state(
         self,
-    ) -> tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint32]]: ...
+    ) -> tuple[
+        NDArray[np.uint64],
+        NDArray[np.uint32],
+        NDArray[np.uint64],
+        NDArray[np.uint64],
+        NDArray[np.int64],
+        NDArray[np.uint32],
+    ]: ...
     def restore(
         self,
+        key: NDArray[np.uint64],
         sizes: NDArray[np.uint32],
         shingles: NDArray[np.uint64],
+        band_keys: NDArray[np.uint64],
         entries: NDArray[np.int64],
         nodes: NDArray[np.uint32],
     ) -> None: ...

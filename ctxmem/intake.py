@@ -7,6 +7,7 @@ before anything is computed, so later modules can rely on the table.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,6 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import xxhash
 
 from ctxmem.candidates import Candidates
 from ctxmem.errors import InputError, InputTypeError, refuse_table
@@ -211,8 +211,12 @@ def _segments_of(table: Candidates, piece: Piece, known: Mapping[ChunkId, int]) 
 
 
 def content_id(text: str) -> ChunkId:
-    """Return the id of a text without an id: its 128-bit xxh3 hash in hexadecimal."""
-    return ChunkId(xxhash.xxh3_128_hexdigest(text.encode("utf-8", "surrogatepass")))
+    """Return the id of a text without an id: its 128-bit BLAKE2 hash in hexadecimal.
+
+    It has no key, since it is the same in every process. Nobody can make up two texts of one id.
+    """
+    encoded = text.encode("utf-8", "surrogatepass")
+    return ChunkId(hashlib.blake2b(encoded, digest_size=16).hexdigest())
 
 
 def _chunk(item: Any, index: int) -> Chunk:

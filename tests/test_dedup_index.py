@@ -27,8 +27,8 @@ from ctxmem.errors import InputError, InputTypeError
 
 def test_signatures_equal_the_slow_twin():
     texts = [FOX, "", "a b c d e f", *passages(3, 60, seed=2)]
-    shingles, start = _native.shingle_sets(texts, 3)
     for permutations, seed in ((64, 0), (128, 1), (192, 2**64 - 1)):
+        shingles, start = _native.shingle_sets(texts, 3, seed=seed)
         rows = _native.minhash(shingles, start, permutations, seed).tolist()
         for row, (begin, end) in zip(rows, pairwise(start.tolist()), strict=True):
             expected = reference_dedup.minhash(shingles[begin:end].tolist(), permutations, seed)
@@ -38,7 +38,7 @@ def test_signatures_equal_the_slow_twin():
 def test_texts_are_signed_as_their_sets_are():
     texts = [FOX, "", "...", "a a a a a a", "中文字", "yes", *passages(40, 60, seed=2)]
     for ngram, unit, seed in ((3, "word", 1), (1, "word", 7), (5, "char", 2**64 - 1)):
-        sets = _native.shingle_sets(texts, ngram, unit == "char")
+        sets = _native.shingle_sets(texts, ngram, unit == "char", seed)
         expected = _native.minhash(*sets, 192, seed)
         for threads in (1, 2, 5):
             rows = minhash(
@@ -56,8 +56,8 @@ def test_every_cpu_level_gives_the_same_bits(level):
         "h = rng.integers(0, 2**63, 999, dtype=np.uint64)\n"
         "out = _native.minhash(h, np.array([0, 0, 1, 3, 150, 999]), 256, 7)\n"
         "t = ['x' * k + ' É中 a-b C9 ' * 9 + 'word ' * k for k in range(90)]\n"
-        "s = np.concatenate([_native.words(text) for text in t])\n"
-        "w = _native.shingles('a b c d e f g h i j k l m n o p q r s t u v w x', 5)\n"
+        "s = np.concatenate([_native.words(text, 3) for text in t])\n"
+        "w = _native.shingles('a b c d e f g h i j k l m n o p q r s t u v w x', 5, 3)\n"
         "print(hashlib.sha256(out.tobytes() + w.tobytes() + s.tobytes()).hexdigest())"
     )
     command = [sys.executable, "-c", program]
@@ -206,15 +206,71 @@ TestIndexMachine.settings = settings(max_examples=60, stateful_step_count=25, de
 
 def test_a_saved_index_of_the_same_content_has_the_same_bytes(tmp_path):
     texts = passages(60, 40, seed=8)
-    one, other = DedupIndex(seed=5), DedupIndex(seed=5)
-    one.add(range(60), texts)
-    other.add(["gone", *range(30)], ["something else entirely", *texts[:30]])
-    other.remove(["gone"])
-    other.add(range(30, 60), texts[30:])
-    one.save(tmp_path / "one")
-    other.save(tmp_path / "other")
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other"]
+    index = DedupIndex(seed=5)
+    index.add(range(60), texts)
+    index.save(tmp_path / "one")
+    index.add(["gone"], ["something else entirely"])
+    index.remove(["gone"])
+    index.save(tmp_path / "other")
+    DedupIndex.load(tmp_path / "one").save(tmp_path / "third")
+    one, other, third = ((tmp_path / n).read_bytes() for n in ("one", "other", "third"))
+    assert one == other == third
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other", "third"]
+
+
+def test_a_header_that_is_no_object_is_refused(tmp_path):
+    path = tmp_path / "index"
+    for head in (b"[]", b"null", b"1e999", b"[" * 100_000, b'{"ids":' + b"[" * 100_000, b"\xff"):
+        sizes = np.array([3, len(head)], "<u8").tobytes()
+        forged = b"ctxmem near-duplicates\n" + sizes + head
+        path.write_bytes(forged + xxhash.xxh3_128_digest(forged))
+        with pytest.raises(InputError, match="is damaged"):
+            DedupIndex.load(path)
+
+
+def test_an_index_of_an_earlier_version_is_refused_by_its_version(tmp_path):
+    forged = b"ctxmem near-duplicates\n" + np.array([1, 2], "<u8").tobytes() + b"{}"
+    (tmp_path / "old").write_bytes(forged + xxhash.xxh3_128_digest(forged))
+    with pytest.raises(InputError, match="is of version 1; expected 3"):
+        DedupIndex.load(tmp_path / "old")
+
+
+def test_a_query_returns_the_first_of_many_matches():
+    index = DedupIndex()
+    index.add(range(300), [FOX] * 300)
+    assert index.query([FOX, "unlike"]) == [[Match(i, 1.0) for i in range(100)], []]
+    assert index.query([FOX], limit=2) == [[Match(0, 1.0), Match(1, 1.0)]]
+    index.remove([0, 2])
+    assert [match.id for match in index.query([FOX], limit=3)[0]] == [1, 3, 4]
+    assert len(index.query([FOX], limit=None)[0]) == 298
+
+
+def test_the_most_similar_matches_come_first_whatever_the_limit():
+    index = DedupIndex(0.1)
+    words = FOX.split()
+    index.add(range(6), [" ".join(words[i:]) for i in (3, 1, 0, 2, 0, 1)])
+    every = index.query([FOX])[0]
+    assert [match.id for match in every] == [2, 4, 1, 5, 3, 0]
+    for limit in range(1, 7):
+        assert index.query([FOX], limit=limit)[0] == every[:limit]
+
+
+def test_a_careful_index_looks_behind_the_versions():
+    fees = [f"The fee of {i} euro is due on the first of May." for i in range(150)]
+    index = DedupIndex(careful=True)
+    index.add(range(150), fees)
+    assert index.query([fees[140]]) == [[Match(140, 1.0)]]
+
+
+def test_each_index_has_a_key_of_its_own(tmp_path):
+    files = []
+    for name in ("one", "other"):
+        index = DedupIndex()
+        index.add([1, 2], [FOX, "a b c d"])
+        index.save(tmp_path / name)
+        files.append((tmp_path / name).read_bytes())
+    assert len(files[0]) == len(files[1])
+    assert files[0] != files[1]
 
 
 def test_a_damaged_index_is_a_clear_error(tmp_path):
@@ -241,6 +297,8 @@ def test_a_forged_index_with_a_right_checksum_is_refused(tmp_path):
     path = tmp_path / "index"
     index.save(path)
     body = path.read_bytes()[:-16]
+    keys = 2 * 8 * _native.band_plan(0.5)[0]  # bytes of the band keys, at the end
+    shingle = body[-keys - 8 : -keys]
     for old, new in (
         (b'"ids":[1,2]', b'"ids":[1,1]'),
         (b'"ids":[1,2]', b'"ids":[[],2'),
@@ -252,7 +310,12 @@ def test_a_forged_index_with_a_right_checksum_is_refused(tmp_path):
         (b'"threshold":0.5', b'"threshold":null'),
         (b'"ngram":3', b'"ngram":0'),
         (b'"permutations":128', b'"permutations":127'),
-        (body[-8:], bytes(8)),
+        (b'"seed":1', b'"seed":-1'),
+        (b'"unit":"word"', b'"unit":"page"'),
+        (b'"seed":1', b'"seed":1,"more":1'),
+        (b'"band_keys"', b'"band_kexs"'),
+        (shingle, bytes(8)),
+        (body[-1:], body[-1:] * 2),
     ):
         forged = body.replace(old, new)
         assert forged != body
@@ -312,6 +375,8 @@ def test_an_index_is_read_by_many_threads_while_one_writes():
         (lambda index: index.add(["a"], ["x", "y"]), InputError, "ids are 1 and texts are 2"),
         (lambda index: index.remove(["z"]), InputError, "'z' is not in the index"),
         (lambda index: index.query("one"), InputTypeError, "put it into a list"),
+        (lambda index: index.query(["a"], limit=0), InputError, "limit is 0"),
+        (lambda index: index.query(["a"], limit=1.0), InputTypeError, "limit is a float"),
         (lambda index: DedupIndex(seed=-1), InputError, "seed is -1"),
         (lambda index: minhash("one"), InputTypeError, "put it into a list"),
         (lambda index: minhash([], permutations=100), InputError, "permutations is 100"),

@@ -204,7 +204,7 @@ digest = hashlib.sha256()
 text = " ".join(f"word{i * i % 97}" for i in range(300))
 for size in (0, 1, 2, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 127, 128, 129, 300):
     for n in (1, 2, 3, 5):
-        digest.update(_native.shingles(" ".join(text.split()[:size]), n).tobytes())
+        digest.update(_native.shingles(" ".join(text.split()[:size]), n, 1).tobytes())
 for size in (1, 7, 33, 300):
     given = [f"It says {word}. Then it says no more of {i}." for i, word in enumerate(text.split())]
     ctxmem.pack(given[:size], 99, query="says word25", counter=len)

@@ -5,10 +5,12 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "core/support/secret.hpp"
 #include "core/support/stop_token.hpp"
 #include "core/text/corpus.hpp"
 
@@ -42,14 +44,20 @@ private:
     std::vector<py::object> owners_;  // the list or str, and every copy
 };
 
+// The elements of an array, row by row, in a copy of our own: another thread may change or resize the
+// caller's array while the GIL is off, after its numbers were checked. Another kind is converted.
+constexpr int kAlwaysCopied = 0x0020;  // NPY_ARRAY_ENSURECOPY
+template <class T>
+using Array = py::array_t<T, py::array::c_style | py::array::forcecast | kAlwaysCopied>;
+
 // The merged texts of one pack, with the strings that their views look at.
 class HeldCorpus {
 public:
     explicit HeldCorpus(const py::list& texts)
         : given_(texts), held_(py::list(given_), Surrogates::kept), corpus_(held_.views()) {}
     const Corpus& corpus() const { return corpus_; }
-    void set_units(const py::array_t<std::int64_t>& first, const py::array_t<std::int64_t>& start,
-                   const py::array_t<std::int64_t>& end) {
+    void set_units(const Array<std::int64_t>& first, const Array<std::int64_t>& start,
+                   const Array<std::int64_t>& end) {
         corpus_.set_units({first.data(), static_cast<std::size_t>(first.size())},
                           {start.data(), static_cast<std::size_t>(start.size())},
                           {end.data(), static_cast<std::size_t>(end.size())});
@@ -64,6 +72,11 @@ private:
     py::tuple units_;  // as they were set
 };
 
+// The key of word hashes: of a seed, or else of this process.
+inline WordKey key_of(std::optional<std::uint64_t> seed) {
+    return seed ? word_key_of_seed(*seed) : process_key();
+}
+
 // A one-dimensional array that takes over the vector's memory.
 template <class T>
 py::array_t<T> to_array(std::vector<T>&& values) {
@@ -71,10 +84,6 @@ py::array_t<T> to_array(std::vector<T>&& values) {
     py::capsule owner(owned, [](void* p) { delete static_cast<std::vector<T>*>(p); });
     return py::array_t<T>(static_cast<py::ssize_t>(owned->size()), owned->data(), owner);
 }
-
-// An array as its elements stand in memory, row by row; another kind is converted.
-template <class T>
-using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
 
 template <class T>
 std::span<const T> view(const Array<T>& array) {

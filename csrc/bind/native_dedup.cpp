@@ -1,5 +1,9 @@
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <limits>
 #include <optional>
 #include <span>
 
@@ -44,6 +48,16 @@ SimilarityOptions likeness(double threshold, int ngram, bool characters, bool co
             containment ? Measure::containment : Measure::jaccard};
 }
 
+// A key of 16 bytes, a digest of the texts; none: the key of this process.
+WordKey key_of_digest(const py::bytes& digest) {
+    const auto bytes = static_cast<std::string_view>(digest);
+    if (bytes.empty()) return process_key();
+    if (bytes.size() != 16) throw std::invalid_argument("expected a key of 16 bytes, or none");
+    std::uint64_t halves[2];
+    std::memcpy(halves, bytes.data(), sizeof halves);
+    return word_key(halves[0], halves[1]);
+}
+
 py::tuple pairs(const py::list& list, double threshold, int ngram, bool characters,
                 bool containment, std::size_t threads) {
     const Texts texts(list);
@@ -59,9 +73,10 @@ py::tuple pairs(const py::list& list, double threshold, int ngram, bool characte
 }
 
 py::tuple stars(const py::list& list, const std::optional<Array<double>>& priority,
-                double threshold, int ngram, bool characters, bool containment,
-                std::size_t threads) {
+                double threshold, int ngram, bool characters, bool containment, std::size_t threads,
+                const py::bytes& key) {
     const Texts texts(list);
+    const WordKey word_key = key_of_digest(key);
     const std::vector<double> priorities = priorities_of(priority, list);
     Stars found;
     {
@@ -69,7 +84,7 @@ py::tuple stars(const py::list& list, const std::optional<Array<double>>& priori
         StopToken stop = stop_on_signal();
         found = near_duplicate_stars(texts.views(), priorities,
                                      likeness(threshold, ngram, characters, containment), threads,
-                                     stop);
+                                     stop, word_key);
     }
     if (!found.exact)
         warn(
@@ -165,7 +180,8 @@ py::array_t<std::uint32_t> signatures_of_texts(const py::list& list, int ngram, 
     return out;
 }
 
-py::tuple sets_of(const py::list& list, int ngram, bool characters) {
+py::tuple sets_of(const py::list& list, int ngram, bool characters,
+                  std::optional<std::uint64_t> seed) {
     const Texts texts(list);
     std::vector<std::uint64_t> shingles;
     std::vector<std::int64_t> start{0};
@@ -173,7 +189,7 @@ py::tuple sets_of(const py::list& list, int ngram, bool characters) {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
         Arena arena;
-        Shingler shingler(characters ? Unit::character : Unit::word, ngram);
+        Shingler shingler(characters ? Unit::character : Unit::word, ngram, key_of(seed));
         for (const std::string_view text : texts.views()) {
             stop.check(2 * text.size() + 100);
             shingler.append(text, arena);
@@ -206,13 +222,15 @@ void index_remove(LshIndex& index, const Array<std::int64_t>& entries) {
     index.remove(gone);
 }
 
-py::tuple index_query(const LshIndex& index, const py::list& list) {
+py::tuple index_query(const LshIndex& index, const py::list& list,
+                      std::optional<std::size_t> limit) {
     const Texts texts(list);
     LshIndex::Matches found;
     {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
-        found = index.query(texts.views(), stop);
+        found = index.query(texts.views(), limit.value_or(std::numeric_limits<std::size_t>::max()),
+                            stop);
     }
     return py::make_tuple(to_array(std::move(found.start)), to_array(std::move(found.entry)),
                           to_array(std::move(found.similarity)));
@@ -224,18 +242,26 @@ py::tuple index_state(const LshIndex& index) {
         const py::gil_scoped_release release;
         state = index.state();
     }
-    return py::make_tuple(to_array(std::move(state.sizes)), to_array(std::move(state.shingles)),
+    std::vector<std::uint64_t> key(std::begin(state.key.words), std::end(state.key.words));
+    return py::make_tuple(to_array(std::move(key)), to_array(std::move(state.sizes)),
+                          to_array(std::move(state.shingles)), to_array(std::move(state.band_keys)),
                           to_array(std::move(state.entries)), to_array(std::move(state.nodes)));
 }
 
-void index_restore(LshIndex& index, const Array<std::uint32_t>& sizes,
-                   const Array<std::uint64_t>& shingles, const Array<std::int64_t>& entries,
+void index_restore(LshIndex& index, const Array<std::uint64_t>& key,
+                   const Array<std::uint32_t>& sizes, const Array<std::uint64_t>& shingles,
+                   const Array<std::uint64_t>& band_keys, const Array<std::int64_t>& entries,
                    const Array<std::uint32_t>& nodes) {
     const auto copy = [](const auto& array) {
         const auto values = column(array);
         return std::vector(values.begin(), values.end());
     };
-    const LshIndex::State state{copy(sizes), copy(shingles), copy(entries), copy(nodes)};
+    LshIndex::State state{{},         copy(sizes), copy(shingles), copy(band_keys), copy(entries),
+                          copy(nodes)};
+    const auto words = column(key);
+    if (words.size() != std::size(state.key.words))
+        throw std::invalid_argument("expected a key of four words");
+    std::copy(words.begin(), words.end(), std::begin(state.key.words));
     const py::gil_scoped_release release;
     StopToken stop = stop_on_signal();
     index.restore(state, stop);
@@ -249,9 +275,11 @@ void bind_dedup(py::module_& m) {
           py::arg("permutations") = 128, py::arg("seed") = 1, py::arg("threads") = 1,
           "Return what near_duplicate_stars returns, by MinHash: in less memory, with 1 in 100 of "
           "the pairs at the threshold missed.");
-    m.def("shingle_sets", &sets_of, py::arg("texts"), py::arg("ngram"),
-          py::arg("characters") = false,
-          "Return the distinct shingle hashes of all texts, and where each text's begin.");
+    m.def(
+        "shingle_sets", &sets_of, py::arg("texts"), py::arg("ngram"), py::arg("characters") = false,
+        py::arg("seed") = py::none(),
+        "Return the distinct shingle hashes of all texts, and where each text's begin. The seed is "
+        "as for words.");
     m.def("minhash", &signatures, py::arg("shingles"), py::arg("start"),
           py::arg("permutations") = 128, py::arg("seed") = 1,
           "Return the MinHash signature of each set, one row each.");
@@ -269,31 +297,36 @@ void bind_dedup(py::module_& m) {
              }),
              py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
              py::arg("permutations") = 128, py::arg("seed") = 1)
-        .def("__len__", &LshIndex::size)
+        // Without the GIL: whoever holds the lock of the index may need it to look for signals.
+        .def("__len__", &LshIndex::size, py::call_guard<py::gil_scoped_release>())
         .def("add", &index_add, py::arg("texts"),
              "Enter texts; return their entry numbers, which ascend and never come twice.")
         .def("remove", &index_remove, py::arg("entries"), "Remove entries, all or none.")
-        .def("query", &index_query, py::arg("texts"),
+        .def("query", &index_query, py::arg("texts"), py::arg("limit") = py::none(),
              "Return (start, entry, similarity): the matches of text i are the rows from start[i] "
-             "to start[i + 1], the most similar first, ties by entry.")
+             "to start[i + 1], `limit` of them at most, the most similar first, ties by entry.")
         .def("state", &index_state,
-             "Return (sizes, shingles, entries, nodes), all that `restore` needs.")
-        .def("restore", &index_restore, py::arg("sizes"), py::arg("shingles"), py::arg("entries"),
-             py::arg("nodes"), "Replace all entries by those of a state.");
+             "Return (key, sizes, shingles, band_keys, entries, nodes), all that `restore` needs.")
+        .def("restore", &index_restore, py::arg("key"), py::arg("sizes"), py::arg("shingles"),
+             py::arg("band_keys"), py::arg("entries"), py::arg("nodes"),
+             "Replace all entries by those of a state. Not while another thread uses the index.");
     m.def("near_duplicate_pairs", &pairs, py::arg("texts"), py::arg("threshold"), py::arg("ngram"),
           py::arg("characters") = false, py::arg("containment") = false, py::arg("threads") = 1,
           "Return (left, right, similarity) of every pair at the threshold or above, by left, then "
           "right. Texts of the same set are each paired with the first of them, and only that one "
           "is paired with others.");
-    m.def("near_duplicate_stars", &stars, py::arg("texts"), py::arg("priority"),
-          py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
-          py::arg("containment") = false, py::arg("threads") = 1,
-          "Return (representative, similarity to it) of every text: by descending priority (None: "
-          "the longest first), ties by index, each text not taken yet takes every such text at the "
-          "threshold or above.");
-    m.def("share_shingles", &shared_shingles, py::arg("texts"), py::arg("group"), py::arg("ngram"),
-          "Return for each text 1 if two texts of its group, a run of equal numbers, share a shingle "
-          "of `ngram` words, else 0: then the group has no near-duplicates.");
+    m.def(
+        "near_duplicate_stars", &stars, py::arg("texts"), py::arg("priority"), py::arg("threshold"),
+        py::arg("ngram"), py::arg("characters") = false, py::arg("containment") = false,
+        py::arg("threads") = 1, py::arg("key") = py::bytes(),
+        "Return (representative, similarity to it) of every text: by descending priority (None: "
+        "the longest first), ties by index, each text not taken yet takes every such text at the "
+        "threshold or above. The key, 16 bytes, decides only where the comparison is given up for "
+        "MinHash; a digest of the texts makes that the same in every process.");
+    m.def(
+        "share_shingles", &shared_shingles, py::arg("texts"), py::arg("group"), py::arg("ngram"),
+        "Return for each text 1 if two texts of its group, a run of equal numbers, share a shingle "
+        "of `ngram` words, else 0: then the group has no near-duplicates.");
     m.def("text_overlaps", &overlaps, py::arg("texts"), py::arg("source"), py::arg("min_chars"),
           "Return (left, right, offset): `right` is a copy of `left`, stands inside it, or begins "
           "at that character of it and goes on after its end. One row at most for each right.");

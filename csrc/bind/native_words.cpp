@@ -1,3 +1,7 @@
+#include <pybind11/stl.h>
+
+#include <optional>
+
 #include "bind/native.hpp"
 #include "core/text/unicode.hpp"
 #include "core/text/words.hpp"
@@ -6,18 +10,18 @@
 namespace ctxmem::bind {
 namespace {
 
-py::array_t<std::uint64_t> words(const py::str& text) {
+py::array_t<std::uint64_t> words(const py::str& text, std::optional<std::uint64_t> seed) {
     const Texts texts(text);
     std::vector<std::uint64_t> out;
-    split_words(texts.views()[0], out);
+    split_words(texts.views()[0], out, key_of(seed));
     return to_array(std::move(out));
 }
 
-py::array_t<std::uint64_t> shingles(const py::str& text, int n) {
+py::array_t<std::uint64_t> shingles(const py::str& text, int n, std::optional<std::uint64_t> seed) {
     if (n < 1) throw std::invalid_argument("n must be at least 1");
     const Texts texts(text);
     std::vector<std::uint64_t> words;
-    split_words(texts.views()[0], words);
+    split_words(texts.views()[0], words, key_of(seed));
     if (words.size() < static_cast<std::size_t>(n)) return py::array_t<std::uint64_t>(0);
     std::vector<std::uint64_t> out(words.size() - static_cast<std::size_t>(n) + 1);
     kernels().shingle(words.data(), words.size(), n, out.data());
@@ -33,9 +37,13 @@ py::array_t<std::uint8_t> char_classes() {
 }  // namespace
 
 void bind_words(py::module_& m) {
-    m.def("words", &words, py::arg("text"), "Return the 64-bit hash of every word, in text order.");
-    m.def("shingles", &shingles, py::arg("text"), py::arg("n"),
-          "Return the hash of every window of n words, in text order; none if there are fewer.");
+    m.def("words", &words, py::arg("text"), py::arg("seed") = py::none(),
+          "Return the 64-bit hash of every word, in text order. Hashes of one seed are equal in "
+          "every "
+          "process; without a seed they are keyed at random in each process.");
+    m.def("shingles", &shingles, py::arg("text"), py::arg("n"), py::arg("seed") = py::none(),
+          "Return the hash of every window of n words, in text order; none if there are fewer. The "
+          "seed is as for words.");
     m.def("char_classes", &char_classes,
           "Return the class byte of every code point, as generated from tiktoken.");
 }

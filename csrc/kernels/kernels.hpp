@@ -10,6 +10,8 @@
 
 namespace ctxmem {
 
+struct WordKey;  // word_hash.hpp
+
 struct Kernels {
     // out[i] = hash of words[i .. i+n), i in [0, count-n]. Requires 1 <= n <= count.
     void (*shingle)(const std::uint64_t* words, std::size_t count, int n, std::uint64_t* out);
@@ -25,11 +27,11 @@ struct Kernels {
     void (*minhash)(const std::uint64_t* hashes, std::size_t count, const std::uint32_t* a,
                     const std::uint32_t* b, std::size_t k, std::uint32_t* out);
 
-    // Write the hashes of the words from text[*from] on, where none is open; return how many. Leaves
+    // Write the keyed hashes of the words from text[*from] on, where none is open; return how many. Leaves
     // *from at the end, or where the word begins that the kernel cannot read: one of 64 bytes or
     // more, or one that touches a byte that is not ASCII. Requires room for a word every two bytes.
     std::size_t (*split_ascii)(const char* text, std::size_t size, std::size_t* from,
-                               std::uint64_t* out);
+                               std::uint64_t* out, const WordKey& key);
 
     // leaves[i] &= kept where values[i] > threshold, i in [0, count).
     void (*strike)(const float* values, std::size_t count, float threshold, std::uint32_t kept,

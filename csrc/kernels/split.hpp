@@ -106,7 +106,7 @@ static inline void copy_8(const char* from, char* to) {
 }
 
 static std::size_t split_ascii(const char* text, std::size_t size, std::size_t* from,
-                               std::uint64_t* out) {
+                               std::uint64_t* out, const WordKey& key) {
     constexpr std::size_t kBlock = 64;
     std::uint64_t* const first = out;
     std::size_t at = *from;
@@ -141,7 +141,7 @@ static std::size_t split_ascii(const char* text, std::size_t size, std::size_t* 
         while (starts != 0) {
             const std::size_t start = lowest_bit(starts);
             const std::size_t stop = stops != 0 ? lowest_bit(stops) : kBlock;
-            *out++ = hash_word(bytes + start, stop - start, kLowerCase);
+            *out++ = hash_word(bytes + start, stop - start, kLowerCase, key);
             starts &= starts - 1;
             stops &= stops - 1;
         }

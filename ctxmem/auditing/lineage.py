@@ -6,12 +6,11 @@ without a model is a chat: each answer in it was a call, unless an earlier recor
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-
-import xxhash
 
 from ctxmem.auditing.assembly import Call
 from ctxmem.auditing.messages import is_answer, shared, side_of, size_of
@@ -174,6 +173,5 @@ def inferred_session(call: Call) -> str:
         for role, text in texts_of(message):
             if role == "user" and text:
                 about = f"{call.format}\0{text}".encode("utf-8", "surrogatepass")
-                digest = xxhash.xxh3_64_hexdigest(about)
-                return f"chat {digest[:10]}"
+                return f"chat {hashlib.blake2b(about, digest_size=10).hexdigest()}"
     return call.trace or call.place

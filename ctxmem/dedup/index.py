@@ -27,8 +27,10 @@ from ctxmem.dedup.arguments import (
     check_texts,
     check_threshold,
 )
-from ctxmem.errors import InputError
+from ctxmem.errors import InputError, InputTypeError
 from ctxmem.forking import ForkSafeLock
+
+_KEY_BYTES = 32  # of the key of the hashes
 
 
 class Match(NamedTuple):
@@ -44,7 +46,12 @@ class DedupIndex:
     Texts are added under the caller's ids, str or int, and queries are texts. Candidates come from
     MinHash and are compared exactly, so every match is a near-duplicate and has its exact Jaccard
     similarity. About one pair in a hundred at the threshold is missed, and almost none well above
-    it. The matches depend only on the texts in the index, not on earlier additions and removals.
+    it. The matches depend only on the texts in the index, not on earlier additions and removals,
+    unless hundreds of different texts in it are alike: a query is compared with at most 512 of
+    them, those that seem most similar.
+
+    The hashes that texts are compared by have a key, drawn at random for each index and kept in its
+    file, so that nobody can make up a text that only seems to be like another.
 
     Any number of threads may query at once while one thread changes the index; a query sees the
     index as it was before or after the change. Every call is all-or-nothing.
@@ -64,8 +71,8 @@ class DedupIndex:
     """
 
     _MAGIC = b"ctxmem near-duplicates\n"
-    _VERSION = 2
-    _VERSION_WITHOUT_TEXTS = 1
+    _VERSION = 3
+    _MOST_VERSIONS = 1000  # of one text in a careful index, that a query looks through
 
     def __init__(
         self,
@@ -157,16 +164,35 @@ class DedupIndex:
                 if self._texts is not None:
                     del self._texts[entry]
 
-    def query(self, texts: Iterable[str]) -> list[list[Match]]:
-        """Return the matches of each text, the most similar first, then the first added."""
+    def query(self, texts: Iterable[str], *, limit: int | None = 100) -> list[list[Match]]:
+        """Return the matches of each text, the most similar first, then the first added.
+
+        Args:
+            texts: The texts to look up.
+            limit: How many matches of a text to return at most; None for all. A careful index
+                looks for them among the 1,000 most similar texts, or `limit` if that is more.
+
+        Raises:
+            InputError: If `limit` is not None or an int of 1 or more.
+            InputTypeError: If a text is not a str.
+        """
         listed = check_texts(texts)
-        start, entry, similarity = self._index.query(listed)
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+            raise InputTypeError(f"limit is a {type(limit).__name__}; expected int or None")
+        if limit is not None and limit < 1:
+            raise InputError(f"limit is {limit}; expected 1 or more, or None for all matches")
+        looked_at = limit
+        if self._texts is not None and limit is not None:
+            looked_at = max(limit, self._MOST_VERSIONS)
+        start, entry, similarity = self._index.query(listed, looked_at)
         found, shares = entry.tolist(), similarity.tolist()
         answer = []
         for text, (begin, end) in zip(listed, pairwise(start.tolist()), strict=True):
             read = None if self._texts is None or begin == end else _native.ReadText(text)
-            matches = []
+            matches: list[Match] = []
             for number, share in zip(found[begin:end], shares[begin:end], strict=True):
+                if limit is not None and len(matches) == limit:
+                    break
                 named = self._ids.get(number)
                 # An entry without an id is being added, or was just removed, by another thread.
                 if named is not None and (read is None or self._says_the_same(read, number)):
@@ -181,11 +207,12 @@ class DedupIndex:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to a file; a failure leaves the file as it was.
 
-        The file has a version and a checksum and holds data only: ids, shingle hashes and options,
-        and the texts of a careful index. The same content gives the same bytes.
+        The file has a version and a checksum and holds data only: ids, keyed shingle hashes and
+        options, and the texts of a careful index. The same index gives the same bytes; two indexes
+        of the same texts do not, since each has a key of its own.
         """
         with self._lock:
-            sizes, shingles, entries, nodes = self._index.state()
+            key, sizes, shingles, band_keys, entries, nodes = self._index.state()
             numbers = entries.tolist()
             ids = [self._ids[entry] for entry in numbers]
             texts = None
@@ -196,19 +223,20 @@ class DedupIndex:
             "ids": ids,
             "sets": len(sizes),
             "shingles": len(shingles),
+            "band_keys": len(band_keys),
         }
-        version = self._VERSION_WITHOUT_TEXTS
         if texts is not None:
-            version = self._VERSION
             header["texts"] = list(map(len, texts))
         text = json.dumps(header, separators=(",", ":")).encode("ascii")
         parts = [
             self._MAGIC,
-            np.array([version, len(text)], "<u8").tobytes(),
+            np.array([self._VERSION, len(text)], "<u8").tobytes(),
             text,
+            key.astype("<u8").tobytes(),
             sizes.astype("<u4").tobytes(),
             nodes.astype("<u4").tobytes(),
             shingles.astype("<u8").tobytes(),
+            band_keys.astype("<u8").tobytes(),
             *(texts or []),
         ]
         digest = xxhash.xxh3_128()
@@ -232,7 +260,7 @@ class DedupIndex:
         """Read an index that `save` wrote.
 
         Raises:
-            InputError: If the file is not a saved index, is damaged, or has a newer version.
+            InputError: If the file is not a saved index, is damaged, or has another version.
             OSError: If it cannot be read.
         """
         content = Path(path).read_bytes()
@@ -245,7 +273,7 @@ class DedupIndex:
         if len(content) < at + 16:
             raise damaged
         version, size = np.frombuffer(content[at - 16 : at], "<u8").tolist()
-        if version not in (cls._VERSION, cls._VERSION_WITHOUT_TEXTS):
+        if version != cls._VERSION:
             raise InputError(
                 f"{path} is of version {version}; expected {cls._VERSION}; "
                 "load it with the ctxmem that saved it, or build the index anew"
@@ -253,31 +281,58 @@ class DedupIndex:
         if xxhash.xxh3_128_digest(content[:-16]) != content[-16:]:
             raise damaged
         try:
-            header = json.loads(content[at : at + size])
-            ids = check_ids(header.pop("ids"))
-            counts = [header.pop("sets"), len(ids), header.pop("shingles")]
-            body = content[at + size : -16]
-            texts = None
-            if "texts" in header:
-                lengths = header.pop("texts")
-                held = len(body) - sum(lengths)
-                edges = [held, *(held + np.cumsum(lengths)).tolist()]
-                texts = [body[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(edges)]
-                body = body[:held]
-            sizes, nodes, shingles = np.split(np.frombuffer(body, "<u4"), np.cumsum(counts[:2]))
-            index = cls.__new__(cls)
-            index._options = header
-            index._index = cls._new(header)
-            index._index.restore(
-                sizes.astype(np.uint32),
-                shingles.view("<u8").astype(np.uint64),
-                np.arange(len(ids), dtype=np.int64),
-                nodes.astype(np.uint32),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            return cls._of_parts(content[at : at + size], content[at + size : -16])
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InputError(f"{path} is damaged: {error}; save the index anew") from error
+
+    @classmethod
+    def _of_parts(cls, head: bytes, body: bytes) -> DedupIndex:
+        """Make an index of a file's header and of what follows it; ValueError if they do not fit.
+
+        A checksum is no proof of who wrote a file, so nothing in it is taken to be right.
+        """
+        header = json.loads(head)
+        if not isinstance(header, dict):
+            raise ValueError("its header is not an object")
+        ids = check_ids(header.pop("ids"))
+        careful = "texts" in header
+        lengths = _lengths(header.pop("texts", []))
+        sets, shingles, keys = _lengths([header.pop(n) for n in ("sets", "shingles", "band_keys")])
+        options = {
+            "threshold": check_threshold(header.pop("threshold")),
+            "ngram": check_ngram(header.pop("ngram")),
+            "unit": check_choice("unit", header.pop("unit"), ("word", "char")),
+            "permutations": _lengths([header.pop("permutations")])[0],
+            "seed": check_seed(header.pop("seed")),
+        }
+        if header:
+            raise ValueError(f"its header has the unknown entry {next(iter(header))!r:.60}")
+        sizes = (_KEY_BYTES, 4 * sets, 4 * len(ids), 8 * shingles, 8 * keys, *lengths)
+        if sum(sizes) != len(body) or (careful and len(lengths) != len(ids)):
+            raise ValueError("its parts do not add up to its size")
+        edges = np.cumsum((0, *sizes)).tolist()
+        parts = [body[begin:end] for begin, end in pairwise(edges)]
+        index = cls.__new__(cls)
+        index._options = options
+        index._index = cls._new(options)
+        index._index.restore(
+            np.frombuffer(parts[0], "<u8").astype(np.uint64),
+            np.frombuffer(parts[1], "<u4").astype(np.uint32),
+            np.frombuffer(parts[3], "<u8").astype(np.uint64),
+            np.frombuffer(parts[4], "<u8").astype(np.uint64),
+            np.arange(len(ids), dtype=np.int64),
+            np.frombuffer(parts[2], "<u4").astype(np.uint32),
+        )
         index._entries = {id: entry for entry, id in enumerate(ids)}
         index._ids = dict(enumerate(ids))
-        index._texts = None if texts is None else dict(enumerate(texts))
+        texts = [part.decode("utf-8", "surrogatepass") for part in parts[5:]]
+        index._texts = dict(enumerate(texts)) if careful else None
         index._lock = ForkSafeLock()
         return index
+
+
+def _lengths(given: Any) -> list[int]:
+    """Return a list of lengths from a file, if it is one."""
+    if not isinstance(given, list) or not all(type(n) is int and 0 <= n < 2**40 for n in given):
+        raise ValueError("a length in its header is not a whole number")
+    return given

@@ -28,6 +28,7 @@ from ctxmem.dedup.arguments import (
     check_texts,
     check_threads,
     check_threshold,
+    digest_of,
 )
 from ctxmem.dedup.embeddings import embedding_stars
 from ctxmem.dedup.rule import differences
@@ -141,7 +142,10 @@ def find_near_duplicates(
         priority = np.arange(0.0, -len(listed), -1.0)
     if check_choice("method", method, ("exact", "sketch")) == "exact":
         represent: Represent = partial(
-            _native.near_duplicate_stars, containment=containment, **options
+            _native.near_duplicate_stars,
+            containment=containment,
+            key=digest_of(listed),
+            **options,
         )
     elif containment:
         raise InputError(

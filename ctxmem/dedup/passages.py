@@ -10,6 +10,7 @@ import numpy as np
 
 from ctxmem import _native
 from ctxmem.candidates import Candidates
+from ctxmem.dedup.arguments import digest_of
 from ctxmem.dedup.embeddings import embedding_stars
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.places import overlap
@@ -127,8 +128,10 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
     threshold = NEAR if dedup is True else float(dedup)
     folds = _Folding(table, query, careful=dedup is True)
     full = table.full_texts()
+    texts = [full[i] for i in order]
+    priority = -np.arange(len(order), dtype=np.float64)
     star_of, similarity = _native.near_duplicate_stars(
-        [full[i] for i in order], -np.arange(len(order), dtype=np.float64), threshold, NGRAM
+        texts, priority, threshold, NGRAM, key=digest_of(texts)
     )
     stars: dict[int, list[tuple[int, float]]] = defaultdict(list)
     folded = np.flatnonzero(star_of != np.arange(len(order)))

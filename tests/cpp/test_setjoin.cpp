@@ -3,6 +3,7 @@
 #undef NDEBUG
 #include <algorithm>
 #include <cassert>
+#include <limits>
 #include <random>
 #include <set>
 #include <stdexcept>
@@ -19,6 +20,7 @@ using namespace ctxmem;
 namespace {
 
 using Views = std::vector<std::string_view>;
+constexpr auto kEvery = std::numeric_limits<std::size_t>::max();
 
 std::set<std::uint64_t> set_of(std::string_view text, const SimilarityOptions& likeness) {
     Arena arena;
@@ -164,7 +166,7 @@ int main() {
         const auto owned = random_texts(rng, 40, 20, 30);
         const Views texts(owned.begin(), owned.end());
         const auto added = index.add(texts, stop);
-        const auto matches = index.query(texts, stop);
+        const auto matches = index.query(texts, kEvery, stop);
         for (std::size_t i = 0; i < texts.size(); ++i) {
             bool found = false;
             for (auto row = matches.start[i]; row < matches.start[i + 1]; ++row)
@@ -173,7 +175,7 @@ int main() {
         }
         LshIndex again(near, 64, 1);
         again.restore(index.state(), stop);
-        const auto same = again.query(texts, stop);
+        const auto same = again.query(texts, kEvery, stop);
         assert(same.start == matches.start && same.entry == matches.entry);
         const std::size_t before = index.size();
         index.remove(std::span(added).first(added.size() - 2));
@@ -200,7 +202,7 @@ int main() {
             readers.emplace_back([&] {
                 StopToken own;
                 for (int round = 0; round < 40; ++round) {
-                    const auto found = shared.query(stays, own);
+                    const auto found = shared.query(stays, kEvery, own);
                     for (std::size_t i = 0; i < stays.size(); ++i)
                         assert(std::count(found.entry.begin() + found.start[i],
                                           found.entry.begin() + found.start[i + 1],

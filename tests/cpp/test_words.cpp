@@ -8,6 +8,7 @@
 
 #include "core/text/unicode.hpp"
 #include "core/text/words.hpp"
+#include "core/support/secret.hpp"
 #include "kernels/word_hash.hpp"
 
 #undef __SSE2__
@@ -87,7 +88,7 @@ int main() {
         // The portable kernel finds the same words up to where it must stop.
         std::vector<std::uint64_t> ascii(most_words(text.size()));
         std::size_t end = 0;
-        const std::size_t count = split_ascii(exact.data(), exact.size(), &end, ascii.data());
+        const std::size_t count = split_ascii(exact.data(), exact.size(), &end, ascii.data(), process_key());
         assert(end <= exact.size() && count + 3 <= found.size());
         assert(std::equal(ascii.begin(), ascii.begin() + count, found.begin() + 3));
         assert(end == exact.size() || count + 3 < found.size() || !is_word(text[end]));

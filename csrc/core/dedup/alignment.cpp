@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "core/dedup/word_lists.hpp"
+#include "core/support/secret.hpp"
 
 namespace ctxmem {
 namespace {
@@ -117,7 +117,8 @@ Sentences split_sentences(const ReadText& text, std::uint32_t from, std::uint32_
     const auto add = [&](std::uint32_t end) {
         if (end <= begin) return;
         std::uint64_t hash = end - begin;
-        for (std::uint32_t i = begin; i < end; ++i) hash = mix(hash, text.items()[i].hash);
+        for (std::uint32_t i = begin; i < end; ++i)
+            hash = mix_word(hash, text.items()[i].hash, process_key());
         out.push_back({hash, begin, end});
         begin = end;
     };

@@ -359,12 +359,9 @@ private:
     std::vector<Found> found_;
 };
 
-// Whether the texts are to be exchanged, so that a pair is aligned in one way in either order.
-bool exchanged(const ReadText& a, const ReadText& b) {
-    const auto by_hash = [](const Item& x, const Item& y) { return x.hash < y.hash; };
-    return std::lexicographical_compare(b.items().begin(), b.items().end(), a.items().begin(),
-                                        a.items().end(), by_hash);
-}
+// Whether the texts are to be exchanged, so that a pair is aligned in one way in either order. By
+// their bytes, since hashes differ between processes.
+bool exchanged(const ReadText& a, const ReadText& b) { return b.text() < a.text(); }
 
 }  // namespace
 

@@ -70,6 +70,7 @@ public:
         bool joined;              // a letter (Token::letter) that directly follows another one
         std::uint16_t value = 0;  // of symbols: value and family in the word lists
         std::uint16_t family = 0;
+        std::uint16_t listed = 0xFFFF;  // of words: the place in the word lists, if there is one
     };
 
     explicit ReadText(std::string_view utf8, StopToken& stop = StopToken::none());

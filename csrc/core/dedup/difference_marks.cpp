@@ -56,7 +56,7 @@ bool negates(std::u32string_view longer, std::u32string_view word, const ActiveL
     if (word.size() < kLeastNegated || longer.size() <= word.size() || !longer.ends_with(word))
         return false;
     const std::u32string_view prefix = longer.substr(0, longer.size() - word.size());
-    for (const std::uint32_t e : word_entries(hash_chars(prefix)))
+    for (const std::uint32_t e : word_entries(prefix))
         if (kind_of_entry(e) == WordKind::prefix && active[tables::kWordLanguage[e]]) return true;
     return false;
 }
@@ -65,9 +65,9 @@ bool negates(std::u32string_view longer, std::u32string_view word, const ActiveL
 std::optional<DifferenceKind> opposed(std::u32string_view x, std::u32string_view y,
                                       const ActiveLanguages& active) {
     if (x.size() < 3 || y.size() < 3) return std::nullopt;
-    for (const std::uint32_t e : word_entries(hash_chars(x))) {
+    for (const std::uint32_t e : word_entries(x)) {
         if (!counts(kind_of_entry(e)) || !active[tables::kWordLanguage[e]]) continue;
-        for (const std::uint32_t f : word_entries(hash_chars(y)))
+        for (const std::uint32_t f : word_entries(y))
             if (tables::kWordFamily[f] == tables::kWordFamily[e] &&
                 tables::kWordValue[f] != tables::kWordValue[e] && active[tables::kWordLanguage[f]])
                 return difference_kind(kind_of_entry(e));
@@ -145,14 +145,14 @@ private:
     }
 
     bool add_entries(std::uint32_t at, std::u32string_view word, bool stem = false) {
-        return add_entries(at, hash_chars(word), stem);
+        return add_entries(at, WordLists::get().place(word), stem);
     }
 
     // Adds the entries of a word, only its stems if `stem`; returns whether there is any.
-    bool add_entries(std::uint32_t at, std::uint64_t hash, bool stem) {
+    bool add_entries(std::uint32_t at, std::uint16_t place, bool stem) {
         const Item& item = text_.items()[row_[at]];
         bool any = false;
-        for (const std::uint32_t e : word_entries(hash)) {
+        for (const std::uint32_t e : WordLists::get().entries(place)) {
             const std::uint8_t flags = tables::kWordFlags[e];
             if (!counts(kind_of_entry(e)) || !active_[tables::kWordLanguage[e]]) continue;
             if (stem && !(flags & kWordStem)) continue;
@@ -172,7 +172,7 @@ private:
         if (is_label(item))
             add(at, {item.from, item.to}, kLabels, kWordPair, DifferenceKind::identifier,
                 item.hash);
-        if (add_entries(at, item.hash, false)) return;
+        if (add_entries(at, item.listed, false)) return;
         for (std::size_t cut = 1; cut <= kMostEnding && word.size() >= kLeastStem + cut; ++cut)
             if (add_entries(at, word.substr(0, word.size() - cut), true)) return;
         if (word[0] >= 0x600 && word[0] < 0x700) return add_arabic(at, word);
@@ -225,7 +225,7 @@ private:
     }
 
     bool is_number_word(std::u32string_view word) const {
-        for (const std::uint32_t e : word_entries(hash_chars(word))) {
+        for (const std::uint32_t e : word_entries(word)) {
             const WordKind kind = kind_of_entry(e);
             const bool number = kind == WordKind::number || kind == WordKind::number_link;
             if (number && active_[tables::kWordLanguage[e]]) return true;
@@ -310,7 +310,7 @@ private:
         const std::uint32_t from = items[i].from;
         for (std::uint32_t j = i; j < end && items[j].to - from <= kLongestWord; ++j) {
             const std::uint32_t to = items[j].to;
-            for (const std::uint32_t e : word_entries(hash_chars(chars(text_, from, to)))) {
+            for (const std::uint32_t e : word_entries(chars(text_, from, to))) {
                 const WordKind kind = kind_of_entry(e);
                 if (!active_[tables::kWordLanguage[e]]) continue;
                 if (!counts(kind) && kind != WordKind::neutral) continue;

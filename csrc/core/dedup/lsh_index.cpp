@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <mutex>
 #include <stdexcept>
 
@@ -63,39 +64,40 @@ void LshIndex::reserve(Tables& tables, std::size_t nodes, std::size_t shingles) 
     std::vector<std::uint32_t> by_sum(places, kNone);
     std::vector<std::uint32_t> heads(std::bit_ceil(std::max<std::size_t>(16, wanted * bands)),
                                      kNone);
+    std::vector<std::uint32_t> tails(heads);
+    std::vector<std::uint32_t> sizes(heads.size());
     tables.nodes.reserve(places / 2);
     tables.bitmaps.reserve(places / 2);
     tables.next_sum.reserve(places / 2);
     tables.links.reserve(places / 2 * bands);
-    tables.marks.reserve(places / 2 * bands);
-    // The keys of the buckets are computed anew rather than kept: they would be most of a node.
-    std::vector<std::uint32_t> signature;
-    std::vector<std::uint64_t> keys(bands);
+    tables.band_keys.reserve(places / 2 * bands);
     tables.by_sum.swap(by_sum);
     const bool more_heads = heads.size() > tables.heads.size();
     if (more_heads) {
         tables.heads.swap(heads);
+        tables.tails.swap(tails);
+        tables.sizes.swap(sizes);
         tables.links.clear();
-        tables.marks.clear();
     }
     for (std::uint32_t node = 0; node < tables.nodes.size(); ++node) {
         const Node& known = tables.nodes[node];
         std::uint32_t& head = tables.by_sum[known.sum & (places - 1)];
         tables.next_sum[node] = head;
         head = node;
-        if (!more_heads) continue;
-        keys_of({tables.shingles.data() + known.begin, known.size}, signature, keys.data());
-        link(tables, node, keys.data());
+        if (more_heads) link(tables, node);
     }
 }
 
-// Enter the node, the last one so far, into its buckets.
-void LshIndex::link(Tables& tables, std::uint32_t node, const std::uint64_t* keys) const {
-    for (int band = 0; band < plan_.bands; ++band) {
-        std::uint32_t& head = tables.heads[keys[band] & (tables.heads.size() - 1)];
-        tables.links.push_back(head);
-        tables.marks.push_back(static_cast<std::uint32_t>(keys[band] >> 32));
-        head = node * static_cast<std::uint32_t>(plan_.bands) + static_cast<std::uint32_t>(band);
+// Enter the node, the last one so far, into the buckets of its band keys.
+void LshIndex::link(Tables& tables, std::uint32_t node) const {
+    const auto bands = static_cast<std::uint32_t>(plan_.bands);
+    for (std::uint32_t place = node * bands; place < (node + 1) * bands; ++place) {
+        const std::size_t chain = tables.band_keys[place] & (tables.heads.size() - 1);
+        std::uint32_t& tail = tables.tails[chain];
+        (tail == kNone ? tables.heads[chain] : tables.links[tail]) = place;
+        tail = place;
+        ++tables.sizes[chain];
+        tables.links.push_back(kNone);
     }
 }
 
@@ -112,13 +114,6 @@ std::uint32_t LshIndex::find_set(const Tables& tables, const std::uint64_t* set,
     return node;
 }
 
-void LshIndex::keys_of(std::span<const std::uint64_t> set, std::vector<std::uint32_t>& signature,
-                       std::uint64_t* keys) const {
-    signature.resize(minhash_.k());
-    minhash_.sign(set, signature.data());
-    band_keys(signature.data(), plan_, keys);
-}
-
 std::uint32_t LshIndex::enter_set(Tables& tables, const std::uint64_t* set, std::size_t size,
                                   const std::uint64_t* keys) const {
     const std::uint32_t known = find_set(tables, set, size);
@@ -130,20 +125,21 @@ std::uint32_t LshIndex::enter_set(Tables& tables, const std::uint64_t* set, std:
     const auto node = static_cast<std::uint32_t>(tables.nodes.size());
     const std::uint64_t sum = sum_of(set, size);
     std::uint32_t& head = tables.by_sum[sum & (tables.by_sum.size() - 1)];
-    tables.nodes.push_back({begin, static_cast<std::uint32_t>(size), 0, -1, sum});
+    tables.nodes.push_back({begin, static_cast<std::uint32_t>(size), 0, -1, -1, sum});
     tables.bitmaps.push_back(BitmapFilter::of({set, size}));
     tables.next_sum.push_back(head);
     head = node;
-    link(tables, node, keys);
+    tables.band_keys.insert(tables.band_keys.end(), keys, keys + plan_.bands);
+    link(tables, node);
     ++tables.gone;  // until an entry names it
     return node;
 }
 
 void LshIndex::enter(std::int64_t entry, std::uint32_t node) {
     Node& known = tables_.nodes[node];
-    if (known.first >= 0) entries_.at(known.first).previous = entry;
-    entries_.emplace(entry, Entry{node, -1, known.first});
-    known.first = entry;
+    entries_.emplace(entry, Entry{node, known.last, -1});
+    (known.last >= 0 ? entries_.at(known.last).next : known.first) = entry;
+    known.last = entry;
     if (known.entries++ == 0) --tables_.gone;
 }
 
@@ -152,16 +148,21 @@ LshIndex::Readings LshIndex::read(std::span<const std::string_view> texts, StopT
     Readings readings;
     readings.keys.resize(texts.size() * bands);
     std::uint64_t* keys = readings.keys.data();
-    std::vector<std::uint32_t> signature;
-    Shingler shingler(options_.unit, options_.ngram);
+    std::vector<std::uint32_t> signature(minhash_.k());
+    Shingler of_sets(options_.unit, options_.ngram, set_key_);
+    Shingler of_signatures(options_.unit, options_.ngram, minhash_.word_key());
+    Arena shingles;
     for (const std::string_view text : texts) {
-        stop.check(4 * text.size() + 2000);
-        (void)shingler.append(text, readings.sets);
+        stop.check(6 * text.size() + 2000);
+        (void)of_sets.append(text, readings.sets);
         readings.start.push_back(readings.sets.size());
         const std::size_t i = readings.size() - 1;
         std::uint64_t* const sets = readings.sets.data();
         std::sort(sets + readings.start[i], sets + readings.start[i + 1]);
-        keys_of(readings.set(i), signature, keys);
+        shingles.truncate(0);
+        const std::size_t count = of_signatures.append_with_repeats(text, shingles);
+        minhash_.sign({shingles.data(), count}, signature.data());
+        band_keys(signature.data(), plan_, keys);
         keys += bands;
     }
     return readings;
@@ -209,7 +210,10 @@ void LshIndex::remove(std::span<const std::int64_t> entries) {
             entries_.at(entry.previous).next = entry.next;
         else
             node.first = entry.next;
-        if (entry.next >= 0) entries_.at(entry.next).previous = entry.previous;
+        if (entry.next >= 0)
+            entries_.at(entry.next).previous = entry.previous;
+        else
+            node.last = entry.previous;
         entries_.erase(gone);
         if (--node.entries == 0) ++tables_.gone;
     }
@@ -221,85 +225,130 @@ void LshIndex::rebuild() {
     Tables kept;
     reserve(kept, tables_.nodes.size() - tables_.gone, 0);
     std::vector<std::uint32_t> renamed(tables_.nodes.size(), kNone);
-    std::vector<std::uint32_t> signature;
-    std::vector<std::uint64_t> keys(static_cast<std::size_t>(plan_.bands));
+    const auto bands = static_cast<std::size_t>(plan_.bands);
     for (std::uint32_t node = 0; node < tables_.nodes.size(); ++node) {
         const Node& old = tables_.nodes[node];
         if (old.entries == 0) continue;
-        const std::uint64_t* set = tables_.shingles.data() + old.begin;
-        keys_of({set, old.size}, signature, keys.data());
-        renamed[node] = enter_set(kept, set, old.size, keys.data());
-        kept.nodes[renamed[node]].entries = old.entries;
-        kept.nodes[renamed[node]].first = old.first;
+        renamed[node] = enter_set(kept, tables_.shingles.data() + old.begin, old.size,
+                                  tables_.band_keys.data() + node * bands);
+        Node& one = kept.nodes[renamed[node]];
+        one.entries = old.entries;
+        one.first = old.first;
+        one.last = old.last;
     }
     kept.gone = 0;
     for (auto& [number, entry] : entries_) entry.node = renamed[entry.node];
     tables_ = std::move(kept);
 }
 
-LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, StopToken& stop) const {
+LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, std::size_t limit,
+                                  StopToken& stop) const {
     constexpr std::size_t kBlock = 256;  // texts read at once: more would be memory for nothing
     Matches matches;
     for (std::size_t begin = 0; begin < texts.size(); begin += kBlock) {
         const std::size_t count = std::min(kBlock, texts.size() - begin);
         const Readings readings = read(texts.subspan(begin, count), stop);
-        for (std::size_t i = 0; i < count; ++i) query(readings, i, matches, stop);
+        for (std::size_t i = 0; i < count; ++i) query(readings, i, limit, matches, stop);
     }
     return matches;
 }
 
-void LshIndex::query(const Readings& readings, std::size_t i, Matches& matches,
+// The nodes to compare, ascending: `same`, unless it is kNone, and those that share a bucket.
+std::vector<std::uint32_t> LshIndex::candidates(const std::uint64_t* keys,
+                                                std::uint32_t same) const {
+    const auto bands = static_cast<std::uint32_t>(plan_.bands);
+    const auto chain_of = [&](std::uint32_t band) {
+        return keys[band] & (tables_.heads.size() - 1);
+    };
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> by_size;
+    for (std::uint32_t band = 0; band < bands; ++band)
+        by_size.emplace_back(tables_.sizes[chain_of(band)], band);
+    std::sort(by_size.begin(), by_size.end());
+    std::vector<std::uint32_t> found;
+    int steps = 0;
+    for (const auto& [size, band] : by_size) {
+        std::uint32_t place = tables_.heads[chain_of(band)];
+        for (; place != kNone && steps < kMostSteps; ++steps) {
+            if (tables_.band_keys[place] == keys[band]) found.push_back(place / bands);
+            place = tables_.links[place];
+        }
+    }
+    std::sort(found.begin(), found.end());
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> shared;  // minus the buckets, node
+    for (const std::uint32_t node : found) {
+        if (shared.empty() || shared.back().second != node) shared.emplace_back(kNone, node);
+        --shared.back().first;
+    }
+    if (shared.size() > kMostCompared) {
+        std::nth_element(shared.begin(), shared.begin() + kMostCompared, shared.end());
+        shared.resize(kMostCompared);
+    }
+    found.clear();
+    for (const auto& [buckets, node] : shared) found.push_back(node);
+    if (same != kNone) found.push_back(same);
+    std::sort(found.begin(), found.end());
+    found.erase(std::unique(found.begin(), found.end()), found.end());
+    return found;
+}
+
+// Append the first `limit` entries of the nodes, the most similar first, ties by entry.
+void LshIndex::append_best(std::vector<std::pair<double, std::uint32_t>>& nodes, std::size_t limit,
+                           Matches& matches) const {
+    std::sort(nodes.begin(), nodes.end(), [](const auto& a, const auto& b) {
+        return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+    std::vector<std::int64_t> entries;  // of the nodes of one similarity
+    for (std::size_t i = 0; i < nodes.size() && limit > 0;) {
+        const double similarity = nodes[i].first;
+        entries.clear();
+        for (; i < nodes.size() && nodes[i].first == similarity; ++i) {
+            std::int64_t entry = tables_.nodes[nodes[i].second].first;
+            for (std::size_t k = 0; entry >= 0 && k < limit; ++k) {
+                entries.push_back(entry);
+                entry = entries_.at(entry).next;
+            }
+        }
+        std::sort(entries.begin(), entries.end());
+        if (entries.size() > limit) entries.resize(limit);
+        limit -= entries.size();
+        matches.entry.insert(matches.entry.end(), entries.begin(), entries.end());
+        matches.similarity.insert(matches.similarity.end(), entries.size(), similarity);
+    }
+    matches.start.push_back(static_cast<std::int64_t>(matches.entry.size()));
+}
+
+void LshIndex::query(const Readings& readings, std::size_t i, std::size_t limit, Matches& matches,
                      StopToken& stop) const {
     const auto set = readings.set(i);
     const auto size = static_cast<std::uint32_t>(set.size());
-    const auto bands = static_cast<std::size_t>(plan_.bands);
-    const std::uint64_t* keys = readings.keys.data() + i * bands;
+    const std::uint64_t* keys = readings.keys.data() + i * static_cast<std::size_t>(plan_.bands);
     const BitmapFilter bitmaps = BitmapFilter::of(set);
     const auto similarity_of = [size](std::uint32_t shared, const Node& node) {
         return shared / (static_cast<double>(size) + node.size - shared);
     };
-    struct Row {
-        double similarity;
-        std::int64_t entry;
-    };
-    std::vector<Row> rows;
-    std::vector<std::uint32_t> candidates;
+    std::vector<std::pair<double, std::uint32_t>> similar;
     const std::shared_lock lock(mutex_);
-    const std::uint32_t same = find_set(tables_, set.data(), size);
-    if (same != kNone) candidates.push_back(same);
-    for (std::size_t band = 0; band < bands; ++band) {
-        std::uint32_t place = tables_.heads[keys[band] & (tables_.heads.size() - 1)];
-        for (; place != kNone; place = tables_.links[place])
-            if (tables_.marks[place] == static_cast<std::uint32_t>(keys[band] >> 32))
-                candidates.push_back(place / static_cast<std::uint32_t>(bands));
-    }
-    std::sort(candidates.begin(), candidates.end());
-    candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
-    stop.check(1000 + 20 * candidates.size());
-    for (const std::uint32_t candidate : candidates) {
+    const std::vector<std::uint32_t> compared =
+        candidates(keys, find_set(tables_, set.data(), size));
+    stop.check(1000 + 20 * compared.size());
+    for (const std::uint32_t candidate : compared) {
         const Node& node = tables_.nodes[candidate];
         const std::uint32_t most =
             BitmapFilter::most_shared(bitmaps, size, tables_.bitmaps[candidate], node.size);
         if (node.entries == 0 || similarity_of(most, node) < options_.threshold) continue;
+        stop.check(size + node.size);
         const double similarity = similarity_of(
             overlap(set.data(), size, tables_.shingles.data() + node.begin, node.size), node);
-        if (similarity < options_.threshold) continue;
-        for (std::int64_t entry = node.first; entry >= 0; entry = entries_.at(entry).next)
-            rows.push_back({similarity, entry});
+        if (similarity >= options_.threshold) similar.emplace_back(similarity, candidate);
     }
-    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-        return a.similarity != b.similarity ? a.similarity > b.similarity : a.entry < b.entry;
-    });
-    for (const Row& row : rows) {
-        matches.entry.push_back(row.entry);
-        matches.similarity.push_back(row.similarity);
-    }
-    matches.start.push_back(static_cast<std::int64_t>(matches.entry.size()));
+    append_best(similar, limit, matches);
 }
 
 LshIndex::State LshIndex::state() const {
     const std::shared_lock lock(mutex_);
     State state;
+    state.key = set_key_;
+    const auto bands = static_cast<std::size_t>(plan_.bands);
     for (const auto& [number, entry] : entries_) state.entries.push_back(number);
     std::sort(state.entries.begin(), state.entries.end());
     // Nodes by their first entry, so that the same content has the same bytes whatever came before.
@@ -312,6 +361,8 @@ LshIndex::State LshIndex::state() const {
             const std::uint64_t* set = tables_.shingles.data() + known.begin;
             state.sizes.push_back(known.size);
             state.shingles.insert(state.shingles.end(), set, set + known.size);
+            const std::uint64_t* keys = tables_.band_keys.data() + node * bands;
+            state.band_keys.insert(state.band_keys.end(), keys, keys + bands);
         }
         state.nodes.push_back(renamed[node]);
     }
@@ -324,18 +375,18 @@ void LshIndex::restore(const State& state, StopToken& stop) {
     };
     fits(state.entries.size() == state.nodes.size());
     LshIndex fresh(options_, minhash_.k(), 0);
-    fresh.minhash_ = minhash_;
+    const auto bands = static_cast<std::size_t>(plan_.bands);
+    fits(state.band_keys.size() / bands == state.sizes.size() &&
+         state.band_keys.size() % bands == 0);
     std::size_t begin = 0;
-    std::vector<std::uint32_t> signature;
-    std::vector<std::uint64_t> keys(static_cast<std::size_t>(plan_.bands));
     for (std::size_t node = 0; node < state.sizes.size(); ++node) {
         const std::size_t size = state.sizes[node];
         fits(size > 0 && size <= state.shingles.size() - begin);
         const std::uint64_t* set = state.shingles.data() + begin;
         fits(set[0] != 0);
         for (std::size_t i = 1; i < size; ++i) fits(set[i - 1] < set[i]);
-        keys_of({set, size}, signature, keys.data());
-        fits(fresh.enter_set(fresh.tables_, set, size, keys.data()) == node);
+        const std::uint64_t* keys = state.band_keys.data() + node * bands;
+        fits(fresh.enter_set(fresh.tables_, set, size, keys) == node);
         begin += size;
         stop.check(20 * size + 1000);
     }
@@ -349,6 +400,7 @@ void LshIndex::restore(const State& state, StopToken& stop) {
     }
     fits(fresh.tables_.gone == 0);
     const std::unique_lock lock(mutex_);
+    set_key_ = state.key;
     tables_ = std::move(fresh.tables_);
     entries_ = std::move(fresh.entries_);
     next_entry_ = fresh.next_entry_;
@@ -366,9 +418,11 @@ Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
     stars.representative.resize(texts.size());
     stars.similarity.resize(texts.size(), 1.0);
     std::vector<std::int32_t> centres;  // by entry
+    constexpr auto kEveryMatch = std::numeric_limits<std::size_t>::max();
+    threads = useful_threads(threads);
     const auto place = [&](std::int32_t text, const LshIndex::Readings& readings, std::size_t i) {
         LshIndex::Matches matches;
-        index.query(readings, i, matches, stop);
+        index.query(readings, i, kEveryMatch, matches, stop);
         if (matches.entry.empty()) {
             (void)index.add(readings, i, i + 1);
             centres.push_back(text);

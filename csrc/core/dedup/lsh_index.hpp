@@ -2,8 +2,16 @@
 //
 // Each distinct set is a node, stored once with its shingles; texts are entries of a node, so a flood
 // of copies costs a few bytes each. A node is in one bucket a band. A query compares its set with
-// every node it shares a bucket with, so what it returns is exact and what it misses is what the bands
+// the nodes it shares a bucket with, so what it returns is exact and what it misses is what the bands
 // miss: at the threshold, one pair in a hundred (band_plan).
+// Two kinds of hashes are made of a text. Sets hold shingles hashed with a key of the index, drawn at
+// random and kept in its state, so that nobody can choose texts that only seem to be alike. Signatures
+// come from a seed, so that what the bands miss is the same in every process.
+// Texts that many others are like, or that share buckets with many, cost a bounded time: kMostSteps
+// nodes of a query's buckets are looked at, those of the smallest buckets first and of a bucket the
+// oldest first; the kMostCompared of them that share most buckets are compared; and at most `limit`
+// matches are returned. A near-duplicate shares most of its buckets, so it is missed only where nearly
+// all of these are crowded.
 // Removal marks and forgets; when half of the nodes are gone the index is built anew from the rest,
 // so every operation is constant amortised, besides the texts themselves and the answers.
 //
@@ -20,6 +28,7 @@
 #include "core/dedup/similarity_options.hpp"
 #include "core/dedup/minhash.hpp"
 #include "core/dedup/bitmap_filter.hpp"
+#include "core/support/secret.hpp"
 #include "core/support/stop_token.hpp"
 #include "core/dedup/shingles.hpp"
 #include "core/dedup/stars.hpp"
@@ -33,12 +42,14 @@ public:
         std::vector<std::int64_t> entry;
         std::vector<double> similarity;  // descending within a query, ties by entry
     };
-    // All there is to know: the sets, and which set each entry has. No derived data.
+    // All there is to know: the key, the sets and their buckets, and which set each entry has.
     struct State {
+        WordKey key{};
         std::vector<std::uint32_t> sizes;
         std::vector<std::uint64_t> shingles;
-        std::vector<std::int64_t> entries;  // ascending
-        std::vector<std::uint32_t> nodes;   // of each entry
+        std::vector<std::uint64_t> band_keys;  // of each set, as many as there are bands
+        std::vector<std::int64_t> entries;     // ascending
+        std::vector<std::uint32_t> nodes;      // of each entry
     };
 
     // Throws std::invalid_argument for options out of range; the measure must be Jaccard.
@@ -50,7 +61,9 @@ public:
     // Throws std::out_of_range, before any is removed, for an entry that is not there or named twice.
     void remove(std::span<const std::int64_t> entries);
 
-    Matches query(std::span<const std::string_view> texts, StopToken& stop) const;
+    // At most `limit` matches of each text, the most similar ones, then the first entered.
+    Matches query(std::span<const std::string_view> texts, std::size_t limit,
+                  StopToken& stop) const;
 
     State state() const;
 
@@ -74,15 +87,24 @@ public:
 
     // As above, of texts that were read: those from `begin` to `end`; one, appended to `matches`.
     std::vector<std::int64_t> add(const Readings& readings, std::size_t begin, std::size_t end);
-    void query(const Readings& readings, std::size_t i, Matches& matches, StopToken& stop) const;
+    void query(const Readings& readings, std::size_t i, std::size_t limit, Matches& matches,
+               StopToken& stop) const;
 
 private:
+    static constexpr int kMostSteps = 2048;
+    static constexpr std::size_t kMostCompared = 512;
+
     struct Node {
         std::size_t begin;
         std::uint32_t size;
         std::uint32_t entries;  // 0: gone
-        std::int64_t first;     // of the list of its entries, -1 for none
+        std::int64_t first;     // of the list of its entries, ascending; -1 for none
+        std::int64_t last;
         std::uint64_t sum;
+    };
+    struct Row {
+        double similarity;
+        std::int64_t entry;
     };
     struct Entry {
         std::uint32_t node;
@@ -96,23 +118,28 @@ private:
         std::vector<BitmapFilter> bitmaps;    // of each node
         std::vector<std::uint32_t> by_sum;    // chains of nodes with one sum: heads ...
         std::vector<std::uint32_t> next_sum;  // ... and links
-        std::vector<std::uint32_t> heads;     // chains of places in `links`: node * bands + band
+        // Chains of places, which are node * bands + band, in the order of the nodes.
+        std::vector<std::uint32_t> heads;
+        std::vector<std::uint32_t> tails;
+        std::vector<std::uint32_t> sizes;
         std::vector<std::uint32_t> links;
-        std::vector<std::uint32_t> marks;  // upper half of the band key of the place
+        std::vector<std::uint64_t> band_keys;  // of each place
         std::size_t gone = 0;
     };
 
     std::uint32_t find_set(const Tables& tables, const std::uint64_t* set, std::size_t size) const;
     std::uint32_t enter_set(Tables& tables, const std::uint64_t* set, std::size_t size,
                             const std::uint64_t* keys) const;
-    void keys_of(std::span<const std::uint64_t> set, std::vector<std::uint32_t>& signature,
-                 std::uint64_t* keys) const;
-    void link(Tables& tables, std::uint32_t node, const std::uint64_t* keys) const;
+    void link(Tables& tables, std::uint32_t node) const;
+    std::vector<std::uint32_t> candidates(const std::uint64_t* keys, std::uint32_t same) const;
+    void append_best(std::vector<std::pair<double, std::uint32_t>>& nodes, std::size_t limit,
+                     Matches& matches) const;
     void reserve(Tables& tables, std::size_t nodes, std::size_t shingles) const;
     void enter(std::int64_t entry, std::uint32_t node);
     void rebuild();
 
     SimilarityOptions options_;
+    WordKey set_key_ = random_word_key();
     MinHash minhash_;
     BandPlan plan_;
     Tables tables_;

@@ -19,7 +19,7 @@ std::uint64_t next(std::uint64_t& state) {
 
 }  // namespace
 
-MinHash::MinHash(std::size_t k, std::uint64_t seed) {
+MinHash::MinHash(std::size_t k, std::uint64_t seed) : word_key_(word_key_of_seed(seed)) {
     if (k < 64 || k > 4096 || k % 64 != 0)
         throw std::invalid_argument("permutations must be a multiple of 64 from 64 to 4096");
     for (std::size_t i = 0; i < k; ++i) {
@@ -38,7 +38,7 @@ void sign_texts(std::span<const std::string_view> texts, Unit unit, int ngram,
     if (threads < 1) throw std::invalid_argument("threads must be at least 1");
     const std::size_t runs = runs_of(texts.size(), threads);
     in_parallel(threads, runs, stop, [&](std::size_t run, StopToken& own) {
-        Shingler shingler(unit, ngram);
+        Shingler shingler(unit, ngram, minhash.word_key());
         Arena hashes;
         for (std::size_t i = texts.size() * run / runs; i < texts.size() * (run + 1) / runs; ++i) {
             hashes.truncate(0);

@@ -23,10 +23,14 @@ public:
 
     std::size_t k() const { return a_.size(); }
 
+    // The key of the words of sets whose signatures are to be the same in every process.
+    const WordKey& word_key() const { return word_key_; }
+
     // Write the k places of the signature of a set. Linear in k times the set.
     void sign(std::span<const std::uint64_t> set, std::uint32_t* out) const;
 
 private:
+    WordKey word_key_;
     std::vector<std::uint32_t> a_;
     std::vector<std::uint32_t> b_;
 };

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "core/support/secret.hpp"
 #include "core/text/unicode.hpp"
 
 #if defined(_MSC_VER) && defined(_M_X64)
@@ -16,7 +17,6 @@ namespace ctxmem {
 namespace {
 
 constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
-constexpr std::uint64_t kBase = 0x1234567F1E2D3C4Bull % kPrime;
 
 std::uint64_t reduce(std::uint64_t x) {
     x = (x & kPrime) + (x >> 61);
@@ -55,7 +55,8 @@ struct KeyHash {
 template <class Value>
 using ByKey = std::unordered_map<Key, Value, KeyHash>;
 
-// Every prefix hash of one text, so that the hash of any window is one multiplication.
+// Every prefix hash of one text, so that the hash of any window is one multiplication. The base is
+// drawn at random once a process, so that nobody can choose texts of equal hash.
 class Windows {
 public:
     void read(std::string_view text) {
@@ -68,9 +69,9 @@ public:
         prefixes_.resize(characters_.size() + 1);
         prefixes_[0] = 0;
         for (std::size_t i = 0; i < characters_.size(); ++i)
-            prefixes_[i + 1] = reduce(multiply(prefixes_[i], kBase) + characters_[i] + 1);
+            prefixes_[i + 1] = reduce(multiply(prefixes_[i], base_) + characters_[i] + 1);
         while (powers_.size() <= characters_.size())
-            powers_.push_back(powers_.empty() ? 1 : multiply(powers_.back(), kBase));
+            powers_.push_back(powers_.empty() ? 1 : multiply(powers_.back(), base_));
     }
     std::size_t length() const { return characters_.size(); }
     Key window(std::size_t begin, std::size_t length) const {
@@ -89,6 +90,7 @@ public:
     }
 
 private:
+    const std::uint64_t base_ = process_key().words[0] % kPrime;
     std::vector<char32_t> characters_;
     std::vector<std::uint64_t> prefixes_;
     std::vector<std::uint64_t> powers_;
@@ -134,8 +136,7 @@ private:
         std::memcpy(&first, at, kWord);
         std::memcpy(&middle, at + (least_ - kWord) / 2, kWord);
         std::memcpy(&last, at + least_ - kWord, kWord);
-        return (first ^ middle * 0x9E3779B97F4A7C15ull) * 0xD6E8FEB86659FD93ull +
-               last * 0xC2B2AE3D27D4EB4Full;
+        return mix_word(mix_word(first, middle, key_), last, key_);
     }
 
     void choose(Group& group) {
@@ -171,6 +172,7 @@ private:
     }
 
     static constexpr std::size_t kNone = ~std::size_t{0};
+    const WordKey& key_ = process_key();
     std::span<const std::string_view> texts_;
     const std::size_t least_;
     unsigned bits_ = 10;

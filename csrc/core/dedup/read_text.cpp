@@ -4,6 +4,7 @@
 
 #include "core/dedup/difference.hpp"
 #include "core/dedup/word_lists.hpp"
+#include "core/support/secret.hpp"
 
 namespace ctxmem {
 namespace {
@@ -12,6 +13,24 @@ constexpr std::size_t kTagLength = 200;    // characters of `<tag ...>`, at most
 constexpr int kMostMarker = 99;            // the greatest number accepted as a list marker
 constexpr std::size_t kLongestCommon = 5;  // letters of the words that identify a language, at most
 constexpr std::size_t kLongestCurrency = 7;
+// Items are compared by hash, and outsiders choose the texts, so the hash has a key. Only the equality
+// of hashes decides anything.
+std::uint64_t keyed_mix(std::uint64_t hash, std::uint64_t value) {
+    return mix_word(hash, value, process_key());
+}
+
+// Two characters a step; the last step takes the size as well.
+std::uint64_t keyed_hash(std::u32string_view word) {
+    const WordKey& key = process_key();
+    std::uint64_t hash = key.words[0] + word.size();
+    std::size_t at = 0;
+    for (; at + 2 < word.size(); at += 2)
+        hash = mix_word(hash, std::uint64_t{word[at]} << 32 | word[at + 1], key);
+    std::uint64_t last = 0;
+    for (; at < word.size(); ++at) last = last << 32 | word[at];
+    return mix_word(hash, last, key);
+}
+
 constexpr std::uint64_t kNumberSeed = 0x6E, kSymbolSeed = 0x73, kOperatorSeed = 0x6F;
 
 bool is_digit(char32_t c) { return c >= U'0' && c <= U'9'; }
@@ -94,10 +113,12 @@ private:
         return {f_.chars.data() + from, to - from};
     }
     void push_word(std::u32string_view word, std::size_t from, std::size_t to) {
-        const std::uint64_t hash = hash_chars(word);
-        push(Token::word, hash, from, to);
+        const WordLists& lists = WordLists::get();
+        const std::uint16_t place = lists.place(word);
+        push(Token::word, keyed_hash(word), from, to);
+        out_.items_.back().listed = place;
         if (word.size() > kLongestCommon) return;
-        for (std::size_t e : word_entries(hash))
+        for (std::size_t e : lists.entries(place))
             if (tables::kWordKind[e] == kind_number(WordKind::function))
                 ++out_.known_by_[tables::kWordLanguage[e]];
     }
@@ -115,7 +136,7 @@ private:
         while (i_ < f_.size() && kind_of(f_[i_]) == Kind::mark) ++i_;
         const bool joined = !out_.items_.empty() && out_.items_.back().to == from &&
                             out_.items_.back().token == Token::letter;
-        push(Token::letter, hash_chars(chars(from, i_)), from, i_, joined);
+        push(Token::letter, keyed_hash(chars(from, i_)), from, i_, joined);
     }
 
     void word() {
@@ -158,15 +179,15 @@ private:
         if (c == U'+' && f_[i_ + 1] == U'+') {  // C++, i++
             i_ += 2;
             scratch_ += U"++";
-            return push(Token::identifier, hash_chars(scratch_), from, i_);
+            return push(Token::identifier, keyed_hash(scratch_), from, i_);
         }
         if (i_ - from <= 3 && capital(from, i_) && (c == U'+' || c == U'-' || c == U'#') &&
             !in_word(f_[i_ + 1])) {  // AA+, C#
             scratch_.push_back(c);
             ++i_;
-            return push(Token::identifier, hash_chars(scratch_), from, i_);
+            return push(Token::identifier, keyed_hash(scratch_), from, i_);
         }
-        if (digit || snake) return push(Token::identifier, hash_chars(scratch_), from, i_);
+        if (digit || snake) return push(Token::identifier, keyed_hash(scratch_), from, i_);
         if (starts(U"$") && word_entry(scratch_ + U"$", WordKind::currency) &&
             money_follows(i_ + 1)) {
             currency_ = word_entry(scratch_ + U"$", WordKind::currency);
@@ -227,7 +248,7 @@ private:
     void address(std::size_t from, std::u32string_view more) {
         while (i_ < f_.size() && (in_word(f_[i_]) || more.find(f_[i_]) != more.npos)) ++i_;
         while (!in_word(f_[i_ - 1]) && f_[i_ - 1] != U'/') --i_;
-        push(Token::identifier, hash_chars(chars(from, i_)), from, i_);
+        push(Token::identifier, keyed_hash(chars(from, i_)), from, i_);
     }
 
     // Numbers ------------------------------------------------------------------------------------
@@ -278,13 +299,13 @@ private:
             take_digits();
         }
         if (kind_of(f_[i_]) == Kind::letter && identifier_goes_on(from)) return;
-        std::uint64_t hash = mix(kNumberSeed, minus);
-        for (const char c : canonical()) hash = mix(hash, static_cast<unsigned char>(c));
+        std::uint64_t hash = keyed_mix(kNumberSeed, minus);
+        for (const char c : canonical()) hash = keyed_mix(hash, static_cast<unsigned char>(c));
         std::uint16_t currency = currency_, unit = 0;
         currency_ = 0;
         minus_ = false;
         read_unit(currency, unit);
-        push(Token::number, mix(mix(hash, currency), unit), from, i_);
+        push(Token::number, keyed_mix(keyed_mix(hash, currency), unit), from, i_);
     }
 
     void take_digits() {
@@ -306,14 +327,14 @@ private:
             i_ = end;
             return false;
         }
-        if (!digit && !word_entries(hash_chars(tail)).empty()) return false;
+        if (!digit && !word_entries(tail).empty()) return false;
         if (!digit && f_[end] == U'^' && is_digit(f_[end + 1])) return false;  // 5m^2
         if (digit && tail.size() <= 3 && word_entry(tail, WordKind::unit_sign))
             return false;  // 5m2
         i_ = end;
         currency_ = 0;
         minus_ = false;
-        push(Token::identifier, hash_chars(chars(from, i_)), from, i_);
+        push(Token::identifier, keyed_hash(chars(from, i_)), from, i_);
         return true;
     }
 
@@ -331,7 +352,7 @@ private:
         }
         if (end == at) return;
         const std::u32string name(chars(at, end));
-        for (const std::size_t e : word_entries(hash_chars(name))) {
+        for (const std::size_t e : word_entries(name)) {
             const auto kind = static_cast<WordKind>(tables::kWordKind[e]);
             const bool whole = tables::kWordFlags[e] & kWordWhole;
             if (kind == WordKind::currency && currency == 0) {
@@ -434,13 +455,14 @@ private:
             digits_.clear();
             const std::size_t at = i_;
             take_digits();
-            std::uint64_t hash = mix(kNumberSeed, minus_);
-            for (const char d : "0." + digits_) hash = mix(hash, static_cast<unsigned char>(d));
+            std::uint64_t hash = keyed_mix(kNumberSeed, minus_);
+            for (const char d : "0." + digits_)
+                hash = keyed_mix(hash, static_cast<unsigned char>(d));
             std::uint16_t currency = currency_, unit = 0;
             currency_ = 0;
             minus_ = false;
             read_unit(currency, unit);
-            return push(Token::number, mix(mix(hash, currency), unit), at - 1, i_);
+            return push(Token::number, keyed_mix(keyed_mix(hash, currency), unit), at - 1, i_);
         }
         if ((c == U'-' || c == U'+') && !in_word(last) && last != U')' && last != U'%' &&
             last != c) {
@@ -477,13 +499,13 @@ private:
         minus_ = false;
         if (word_entry({&c, 1}, WordKind::mark)) return push_symbol(c, from);
         if (word_entry({&c, 1}, WordKind::operator_))
-            push(Token::operator_, mix(kOperatorSeed, c), from, i_);
+            push(Token::operator_, keyed_mix(kOperatorSeed, c), from, i_);
     }
 
     void push_symbol(char32_t c, std::size_t from) {
-        for (const std::size_t e : word_entries(hash_chars({&c, 1}))) {
+        for (const std::size_t e : word_entries({&c, 1})) {
             if (static_cast<WordKind>(tables::kWordKind[e]) != WordKind::mark) continue;
-            push(Token::symbol, mix(kSymbolSeed, tables::kWordValue[e]), from, i_);
+            push(Token::symbol, keyed_mix(kSymbolSeed, tables::kWordValue[e]), from, i_);
             out_.items_.back().value = tables::kWordValue[e];
             out_.items_.back().family = tables::kWordFamily[e];
             return;
@@ -492,7 +514,7 @@ private:
 
     void push_operator(std::u32string_view signs, std::size_t from) {
         std::uint64_t hash = kOperatorSeed;
-        for (const char32_t c : signs) hash = mix(hash, c);
+        for (const char32_t c : signs) hash = keyed_mix(hash, c);
         push(Token::operator_, hash, from, i_);
     }
 
@@ -538,7 +560,8 @@ private:
                 if (apart) push_operator({&c, 1}, from);
                 return;
             case U'~':
-                if (is_digit(next)) push(Token::operator_, mix(kOperatorSeed, U'\u2248'), from, i_);
+                if (is_digit(next))
+                    push(Token::operator_, keyed_mix(kOperatorSeed, U'\u2248'), from, i_);
                 return;
             case U'!':
                 if ((kind_of(next) == Kind::letter || next == U'(') && !in_word(last) &&

@@ -106,11 +106,11 @@ std::optional<Stars> gather(TextSets& sets, std::span<const std::int32_t> order,
 
 Stars near_duplicate_stars(std::span<const std::string_view> texts,
                            std::span<const double> priority, const SimilarityOptions& likeness,
-                           std::size_t threads, StopToken& stop) {
+                           std::size_t threads, StopToken& stop, const WordKey& key) {
     check(likeness, texts.size(), threads);
     const std::vector<std::int32_t> order = by_priority(priority, texts.size());
     {
-        TextSets sets = sets_of_texts(texts, likeness.unit, likeness.ngram, threads, stop);
+        TextSets sets = sets_of_texts(texts, likeness.unit, likeness.ngram, threads, stop, key);
         if (auto stars = gather(sets, order, likeness, threads, stop)) return *std::move(stars);
     }
     return near_duplicate_stars_sketched(texts, priority, likeness, kPermutations, kSeed, threads,

@@ -17,7 +17,10 @@
 // Steps 1 and 2 and the lists of step 3 are spread over threads, which changes nothing in the result;
 // what is found decides what is looked for next, so finding is done by one.
 //
-// The result is exact up to collisions of 64-bit hashes (2^-64 for two shingles). For Jaccard the
+// The result is exact up to collisions of 64-bit hashes (2^-64 for two shingles), which are keyed: who
+// does not know the key cannot make any. The key changes nothing in an exact result, but it does in how
+// long the join takes, and so in whether it gives up; a caller who needs that to be reproducible makes
+// the key from a digest of the texts. For Jaccard the
 // similarity is |A and B| / |A or B|, for containment |A and B| / min(|A|, |B|), both as doubles, and
 // a pair counts when that double is >= the threshold.
 #pragma once
@@ -27,6 +30,7 @@
 #include <vector>
 
 #include "core/dedup/similarity_options.hpp"
+#include "core/support/secret.hpp"
 #include "core/support/stop_token.hpp"
 #include "core/dedup/stars.hpp"
 
@@ -50,6 +54,7 @@ Pairs near_duplicate_pairs(std::span<const std::string_view> texts,
 // Requires as many priorities as texts, none NaN. Throws as near_duplicate_pairs.
 Stars near_duplicate_stars(std::span<const std::string_view> texts,
                            std::span<const double> priority, const SimilarityOptions& likeness,
-                           std::size_t threads, StopToken& stop);
+                           std::size_t threads, StopToken& stop,
+                           const WordKey& key = process_key());
 
 }  // namespace ctxmem

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <stdexcept>
 
 #include "core/text/words.hpp"
@@ -15,18 +16,20 @@ constexpr std::uint64_t kWordless = 0xC0FFEE00BADC0DE5ull;  // shingles of bytes
 constexpr std::size_t kLong = 4096;       // above this many shingles the bitmap is no longer small
 constexpr std::size_t kManySuspects = 6;  // above this many, comparing each is dearer than a table
 
-std::uint64_t hash_bytes(std::string_view bytes) {
+// Eight bytes a step; the last step takes the rest, and the size tells how many those are.
+std::uint64_t hash_bytes(std::string_view bytes, const WordKey& key) {
     std::uint64_t hash = kWordless ^ bytes.size();
-    for (const char c : bytes) {
-        hash = (hash ^ static_cast<unsigned char>(c)) * 0xD6E8FEB86659FD93ull;
-        hash ^= hash >> 32;
+    for (std::size_t at = 0; at < bytes.size(); at += 8) {
+        std::uint64_t block = 0;
+        std::memcpy(&block, bytes.data() + at, std::min<std::size_t>(8, bytes.size() - at));
+        hash = mix_word(hash, block, key);
     }
-    return hash;
+    return mix_word(hash, key.words[3], key);
 }
 
 }  // namespace
 
-Shingler::Shingler(Unit unit, int n) : unit_(unit), n_(n) {
+Shingler::Shingler(Unit unit, int n, const WordKey& key) : unit_(unit), n_(n), key_(key) {
     if (n < 1) throw std::invalid_argument("ngram must be at least 1");
 }
 
@@ -42,10 +45,10 @@ std::size_t Shingler::append_with_repeats(std::string_view text, Arena& hashes) 
     std::size_t count;
     if (unit_ == Unit::word) {
         units_.resize(std::max(units_.size(), most_words(text.size())));
-        count = split_words(text, units_.data());
+        count = split_words(text, units_.data(), key_);
     } else {
         units_.clear();
-        split_characters(text, units_);
+        split_characters(text, units_, key_);
         count = units_.size();
     }
     const auto n = static_cast<std::size_t>(n_);
@@ -58,7 +61,7 @@ std::size_t Shingler::append_with_repeats(std::string_view text, Arena& hashes) 
         kernels().shingle(units_.data(), count, static_cast<int>(count), out);
         *out ^= kShort;
     } else {
-        *out = hash_bytes(text);
+        *out = hash_bytes(text, key_);
     }
     for (std::size_t i = 0; i < shingles; ++i) out[i] += out[i] == 0;  // tables mark empty by 0
     hashes.take(shingles);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/support/huge_page_array.hpp"
+#include "core/support/secret.hpp"
 
 namespace ctxmem {
 
@@ -46,7 +47,7 @@ private:
 class Shingler {
 public:
     // Throws std::invalid_argument unless n >= 1.
-    Shingler(Unit unit, int n);
+    Shingler(Unit unit, int n, const WordKey& key = process_key());
 
     // Append the set of `text` to `sets`: distinct hashes, none of them 0, in an order that the same
     // sequence of words always has. Return how many, at least 1.
@@ -65,6 +66,7 @@ private:
 
     Unit unit_;
     int n_;
+    WordKey key_;
     std::vector<std::uint64_t> units_;
     std::vector<std::uint64_t> seen_;        // bitmap over hashes
     std::vector<std::uint32_t> suspicious_;  // positions whose bit was set before

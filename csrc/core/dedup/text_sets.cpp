@@ -61,13 +61,13 @@ struct Run {
 };
 
 Run read(std::span<const std::string_view> texts, std::int32_t number, Unit unit, int ngram,
-         StopToken& stop) {
+         const WordKey& key, StopToken& stop) {
     Run run;
     run.of.reserve(texts.size());
     std::size_t bytes = 0;  // of the texts to come
     for (const std::string_view text : texts) bytes += text.size();
     Folder folder(texts.size());
-    Shingler shingler(unit, ngram);
+    Shingler shingler(unit, ngram, key);
     for (std::size_t i = 0; i < texts.size(); ++i) {
         const std::size_t most = shingler.most(texts[i]);
         if (run.arenas.empty() || run.arenas.back().left() < most) {
@@ -100,7 +100,7 @@ Run read(std::span<const std::string_view> texts, std::int32_t number, Unit unit
 }  // namespace
 
 TextSets sets_of_texts(std::span<const std::string_view> texts, Unit unit, int ngram,
-                       std::size_t threads, StopToken& stop) {
+                       std::size_t threads, StopToken& stop, const WordKey& key) {
     (void)Shingler(unit, ngram);  // throws for an ngram below 1
     const std::size_t count = runs_of(texts.size(), threads);
     std::vector<Run> runs(count);
@@ -108,7 +108,7 @@ TextSets sets_of_texts(std::span<const std::string_view> texts, Unit unit, int n
         const std::size_t begin = texts.size() * run / count;
         const std::size_t end = texts.size() * (run + 1) / count;
         runs[run] = read(texts.subspan(begin, end - begin), static_cast<std::int32_t>(begin), unit,
-                         ngram, own);
+                         ngram, key, own);
     });
     TextSets sets;
     std::size_t nodes = 0;

@@ -31,6 +31,6 @@ struct TextSets {
 // Nodes are numbered in the order of their first texts. Linear in the texts.
 // Throws std::invalid_argument for a text of 2^31 shingles or more, or for ngram < 1.
 TextSets sets_of_texts(std::span<const std::string_view> texts, Unit unit, int ngram,
-                       std::size_t threads, StopToken& stop);
+                       std::size_t threads, StopToken& stop, const WordKey& key = process_key());
 
 }  // namespace ctxmem

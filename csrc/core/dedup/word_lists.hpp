@@ -1,8 +1,8 @@
-// Look-up in the word lists (difference_words.hpp), by the hash of a word's folded characters.
+// Look-up in the word lists (difference_words.hpp), by a word's folded characters.
 //
-// The hash table uses open addressing with linear probing and is filled once, on first use. A
-// look-up takes constant expected time. Only hashes are compared: two different words have the same
-// hash with a probability of 2^-64.
+// The hash table uses open addressing with linear probing and is filled once, on first use, with
+// words that nobody outside chooses. A look-up takes constant time; a word whose hash is that of a
+// listed word is compared with it.
 #pragma once
 #include <cstdint>
 #include <iterator>
@@ -60,12 +60,24 @@ public:
         return lists;
     }
 
-    // The entries of a word: indices into the columns of difference_words.hpp.
-    std::span<const std::uint32_t> entries(std::uint64_t hash) const {
+    static constexpr std::uint16_t kUnlisted = 0xFFFF;
+
+    // The place of a word in the table; kUnlisted if no list has it.
+    std::uint16_t place(std::u32string_view word) const {
+        const std::uint64_t hash = hash_chars(word);
         std::size_t at = hash & kMask;
-        while (slots_[at].first != slots_[at].last && slots_[at].hash != hash)
-            at = (at + 1) & kMask;
-        return std::span(numbers_).subspan(slots_[at].first, slots_[at].last - slots_[at].first);
+        for (; slots_[at].first != slots_[at].last; at = (at + 1) & kMask) {
+            if (slots_[at].hash != hash || word_of(slots_[at].first) != word) continue;
+            return static_cast<std::uint16_t>(at);
+        }
+        return kUnlisted;
+    }
+
+    // The entries of the word at a place: indices into the columns of difference_words.hpp.
+    std::span<const std::uint32_t> entries(std::uint16_t place) const {
+        if (place == kUnlisted) return {};
+        const Slot& slot = slots_[place];
+        return std::span(numbers_).subspan(slot.first, slot.last - slot.first);
     }
 
 private:
@@ -77,6 +89,7 @@ private:
     static constexpr std::size_t kMask = 16383;
     // At least half of the slots are free, so every probe ends.
     static_assert(2 * kWords < kMask, "the table would be too full");
+    static_assert(kMask < kUnlisted);
 
     WordLists() : slots_(kMask + 1), numbers_(kWords) {
         std::iota(numbers_.begin(), numbers_.end(), 0u);
@@ -85,8 +98,7 @@ private:
             while (last < kWords && tables::kWordAt[last] == tables::kWordAt[e] &&
                    tables::kWordSize[last] == tables::kWordSize[e])
                 ++last;
-            const std::uint64_t hash =
-                hash_chars({tables::kWordPool + tables::kWordAt[e], tables::kWordSize[e]});
+            const std::uint64_t hash = hash_chars(word_of(e));
             std::size_t at = hash & kMask;
             while (slots_[at].first != slots_[at].last) at = (at + 1) & kMask;
             slots_[at] = {hash, static_cast<std::uint32_t>(e), static_cast<std::uint32_t>(last)};
@@ -94,17 +106,22 @@ private:
         }
     }
 
+    static std::u32string_view word_of(std::size_t entry) {
+        return {tables::kWordPool + tables::kWordAt[entry], tables::kWordSize[entry]};
+    }
+
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> numbers_;  // 0, 1, 2 ...: entries() returns views of it
 };
 
-inline std::span<const std::uint32_t> word_entries(std::uint64_t hash) {
-    return WordLists::get().entries(hash);
+inline std::span<const std::uint32_t> word_entries(std::u32string_view word) {
+    const WordLists& lists = WordLists::get();
+    return lists.entries(lists.place(word));
 }
 
 // The value of a word's entry of a kind; 0 if it has none.
 inline std::uint16_t word_entry(std::u32string_view word, WordKind kind) {
-    for (const std::size_t e : word_entries(hash_chars(word)))
+    for (const std::size_t e : word_entries(word))
         if (tables::kWordKind[e] == kind_number(kind)) return tables::kWordValue[e];
     return 0;
 }

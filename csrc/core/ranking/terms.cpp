@@ -5,6 +5,7 @@
 
 #include "core/text/ascii.hpp"
 #include "core/ranking/stems.hpp"
+#include "core/support/secret.hpp"
 #include "core/text/unicode.hpp"
 
 namespace ctxmem {
@@ -45,15 +46,13 @@ bool is_function_word(std::string_view word) {
                               packed(word));
 }
 
+// Numbers are given in order of appearance, so the key of the process changes no result.
 std::uint64_t hash_bytes(std::string_view bytes) {
-    std::uint64_t hash = 0x243F6A8885A308D3ull ^ bytes.size();
-    const auto mix = [&](std::uint64_t word) {
-        hash = (hash ^ word) * 0xD6E8FEB86659FD93ull;
-        hash ^= hash >> 32;
-    };
-    for (; bytes.size() > 8; bytes.remove_prefix(8)) mix(packed(bytes.substr(0, 8)));
-    mix(packed(bytes));
-    return hash;
+    const WordKey& key = process_key();
+    std::uint64_t hash = key.words[0] + bytes.size();
+    for (; bytes.size() > 8; bytes.remove_prefix(8))
+        hash = mix_word(hash, packed(bytes.substr(0, 8)), key);
+    return mix_word(hash, packed(bytes), key);
 }
 
 // An ASCII character in lower case, or 0 if it ends a word. Equal to the classes of unicode.hpp,

@@ -3,18 +3,18 @@
 // Threads take parts in the order of their numbers; two parts must not write to the same memory.
 // The calling thread uses the caller's stop token, every other thread one of its own. When a part
 // throws, cancellation included, the other threads stop at their next check, and the error of the
-// lowest part is thrown after all have stopped. With one thread, none is started.
+// lowest part is thrown after all have stopped. With one thread, none is started, and where the system
+// has no room for as many as were asked for, fewer do the work (worker_threads.hpp).
 #pragma once
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <exception>
 #include <mutex>
-#include <thread>
-#include <utility>
 #include <vector>
 
 #include "core/support/stop_token.hpp"
+#include "core/support/worker_threads.hpp"
 
 namespace ctxmem {
 
@@ -25,26 +25,6 @@ inline std::size_t runs_of(std::size_t things, std::size_t threads) {
     constexpr std::size_t kLong = 16384;
     return std::max((things + kLong - 1) / kLong, threads > 1 ? std::min(4 * threads, things) : 1);
 }
-
-// Threads that are joined when the list goes, also while an exception passes: not every compiler
-// has std::jthread.
-class Joined {
-public:
-    Joined() = default;
-    Joined(const Joined&) = delete;
-    Joined& operator=(const Joined&) = delete;
-    ~Joined() {
-        for (std::thread& thread : threads_) thread.join();
-    }
-    void reserve(std::size_t count) { threads_.reserve(count); }
-    template <class Run>
-    void emplace_back(Run&& run) {
-        threads_.emplace_back(std::forward<Run>(run));
-    }
-
-private:
-    std::vector<std::thread> threads_;
-};
 
 // Call work(part, stop) for every part from 0 to parts - 1.
 template <class Work>
@@ -77,17 +57,15 @@ void in_parallel(std::size_t threads, std::size_t parts, StopToken& stop, Work&&
             }
         }
     };
+    const auto run_beside = [&] {
+        StopToken own([&] {
+            if (stopped.load(std::memory_order_relaxed)) throw Stopped{};
+        });
+        run(own);
+    };
     {
-        Joined others;
-        const std::size_t count = std::min(threads, parts) - 1;
-        others.reserve(count);
-        for (std::size_t i = 0; i < count; ++i)
-            others.emplace_back([&] {
-                StopToken own([&] {
-                    if (stopped.load(std::memory_order_relaxed)) throw Stopped{};
-                });
-                run(own);
-            });
+        WorkerThreads others;
+        others.start(std::min(useful_threads(threads), parts) - 1, run_beside);
         run(stop);
     }
     if (error) std::rethrow_exception(error);
