@@ -20,16 +20,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "fuzz"
-# The folders of csrc/core that each target needs.
+# What each target needs of csrc/core: folders, or sources in one.
+DEDUP = ["dedup", "ranking/terms", "ranking/stems", "text"]
 TARGETS = {
     "count": ["tokenizer", "text"],
-    "difference": ["dedup", "text"],
-    "index": ["dedup", "recall", "ranking", "text"],
-    "join": ["dedup", "text"],
+    "difference": DEDUP,
+    "index": [*DEDUP, "recall"],
+    "join": DEDUP,
     "json": ["text"],
     "outline": ["text"],
     "pages": [],
-    "solver": ["solver", "dedup", "text"],
+    "solver": ["solver", *DEDUP],
     "vocabulary": ["tokenizer", "text"],
 }
 SAMPLES = {"outline": ["tests/data/formats"]}
@@ -54,7 +55,8 @@ def clang() -> str | None:
 
 def sources(name: str) -> list[str]:
     """Return the paths of what a target is built from, relative to the root."""
-    paths = [path for folder in TARGETS[name] for path in ROOT.glob(f"csrc/core/{folder}/*.cpp")]
+    patterns = [part if "/" in part else f"{part}/*" for part in TARGETS[name]]
+    paths = [path for pattern in patterns for path in ROOT.glob(f"csrc/core/{pattern}.cpp")]
     kernels = ["csrc/kernels/dispatch.cpp", "csrc/kernels/level.cpp"] if paths else []
     return [
         f"fuzz/fuzz_{name}.cpp",

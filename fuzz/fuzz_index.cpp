@@ -36,8 +36,8 @@ void fill(SessionIndex& index, fuzz::Input& input) {
         number += 1 + input.byte() % 3;
         const std::string text = fuzz::utf8_of(input.field());
         const std::int64_t edges[] = {3, 9};
-        index.add(number, static_cast<Speaker>(input.byte() % kSpeakers), text,
-                  static_cast<double>(input.byte()),
+        const auto speaker = static_cast<Speaker>(input.byte() % kSpeakers);
+        index.add(number, speaker, text, static_cast<double>(input.byte()),
                   std::span(edges, text.size() > 40 ? std::size_t{2} : std::size_t{0}));
     }
 }
@@ -104,7 +104,7 @@ void restore_duplicates(fuzz::Input& input) {
                                            : static_cast<std::uint32_t>(input.odd()));
     }
     StopToken stop;
-    LshIndex index({.5, 2, Unit::word, Measure::jaccard}, 32, 1);
+    LshIndex index({.5, 2, Unit::word, Measure::jaccard}, 64, 1);
     const std::string_view held[] = {"one two three", "four five six"};
     index.add(held, stop);
     try {

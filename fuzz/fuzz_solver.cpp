@@ -83,10 +83,12 @@ Problem problem_of(Input& input) {
         const auto n = static_cast<std::size_t>(i);
         const std::int64_t options = p.starts[n + 1] - p.starts[n];
         p.pin.push_back(input.byte() % 10 == 0 ? input.below(options + 1) - 1 : Problem::kFree);
-        const std::uint8_t needs = input.byte() & input.byte();
+        std::uint8_t needs = input.byte();
+        needs &= input.byte();  // a quarter of all pairs
         for (std::int64_t j = 0; j < count; ++j)
             if (needs >> j & 1) p.needs.insert(p.needs.end(), {i, j});
-        const std::uint8_t redundant = input.byte() & input.byte();
+        std::uint8_t redundant = input.byte();
+        redundant &= input.byte();
         for (std::int64_t j = 0; j < i; ++j)
             if (redundant >> j & 1)
                 p.redundancy.insert(p.redundancy.end(), {j, i, input.below(top) * scale});

@@ -37,7 +37,7 @@ void normalises(const Normaliser& normaliser) {
     for (const std::string_view text : kTexts) {
         const fuzz::Exact exact(text);
         std::string buffer;
-        for (const char c : normaliser.apply(exact.view(), buffer)) fuzz::note(c);
+        for (const char c : normaliser.apply(exact.view(), buffer)) fuzz::note(static_cast<unsigned char>(c));
     }
 }
 

@@ -44,6 +44,15 @@ def test_a_target_runs_over_its_corpus_and_changes_of_it(target):
 
 
 @pytest.mark.slow
+@each_target
+def test_memory_that_ends_is_an_exception(target):
+    first, *sources = command.sources(target)
+    arguments = ["-failing=40", f"fuzz/corpus/{target}"]
+    printed = compile_and_run("fuzz/plain.cpp", [first, *sources], arguments=arguments)
+    assert re.search(r"^[1-9]\d* runs ended by std::bad_alloc$", printed, re.M), printed
+
+
+@pytest.mark.slow
 @with_clang
 @each_target
 def test_libfuzzer_finds_nothing(target):

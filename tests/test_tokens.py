@@ -143,6 +143,12 @@ def test_core_is_clean_under_sanitizers() -> None:
 
 
 @pytest.mark.slow
+def test_counting_from_many_threads_is_clean_under_threadsanitizer() -> None:
+    sources = core_sources("bpe", "vocabulary", "pretokenise", "estimate")
+    compile_and_run("test_bpe", sources, sanitize="thread")
+
+
+@pytest.mark.slow
 def test_core_without_sse2_is_clean_under_sanitizers() -> None:
     sources = core_sources("bpe", "vocabulary", "pretokenise", "estimate")
     compile_and_run("test_bpe", sources, flags=["-U__SSE2__"])
