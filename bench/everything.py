@@ -20,6 +20,7 @@ from typing import Any
 from ctxmem import _native
 from ctxmem.report import bench_page
 
+from . import history
 from .comparisons import READERS, Comparison, Reader, lost, ours, ratio
 
 ALL = (
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None, *, names: Iterable[str] = ALL) -> in
     parser.add_argument("--only", metavar="NAMES", help="of them only these, by commas")
     parser.add_argument("--timeout", type=float, default=1800, help="seconds for each (1800)")
     parser.add_argument("--html", metavar="OUT", help="also draw it as a page")
+    parser.add_argument(
+        "--history", metavar="FILE", help="append the figures to a file as a line of JSON"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     data = dict(part.split("=", 1) for part in options.data if "=" in part)
@@ -80,6 +84,9 @@ def main(argv: Sequence[str] | None = None, *, names: Iterable[str] = ALL) -> in
     if options.html:
         Path(options.html).write_text(bench_page(report), encoding="utf-8")
         print(f"wrote {options.html}", file=sys.stderr)
+    if options.history:
+        history.append(options.history, report)
+        print(f"appended to {options.history}", file=sys.stderr)
     if options.json:
         json.dump(report, sys.stdout, indent=2)
         print()

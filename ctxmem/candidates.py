@@ -56,11 +56,10 @@ class SegmentTexts(Sequence[str]):
         made = self._made
         if made is None:
             texts = self._merged_texts
+            rows: list[int] = self._merged.tolist()
             made = [
-                texts[text][start:end]
-                for text, (start, end) in zip(
-                    self._merged.tolist(), self._body.tolist(), strict=True
-                )
+                texts[row][start:end]
+                for row, (start, end) in zip(rows, self._body.tolist(), strict=True)
             ]
             for segment, lender in self._lent.items():
                 made[segment] = self._slice(lender)

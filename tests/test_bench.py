@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from ctxmem.bench import comparisons, constraints, everything, packers
+from ctxmem.bench import comparisons, constraints, everything, history, packers
 from question_sets import write_set
 
 import ctxmem
 from ctxmem.cli import main
 from ctxmem.cli.bench import BENCHES, with_name
+
+ROOT = Path(__file__).resolve().parent.parent
 
 TOKENS = {
     "rounds": 5,
@@ -82,6 +85,31 @@ def test_reports_without_a_reader_are_shown_as_they_are(canned, capsys, monkeypa
     answers["pack"] = (0, "a table of its own\n", "")
     assert everything.main(["--only", "pack", "--json"], names=["pack"]) == 0
     assert json.loads(capsys.readouterr().out)["texts"] == {"pack": "a table of its own\n"}
+
+
+def test_a_run_is_appended_to_the_history_as_one_line(canned, tmp_path, monkeypatch):
+    monkeypatch.setattr(history, "_commit", lambda: "abc1234")
+    answers, _ = canned
+    answers["tokens"] = (0, json.dumps(TOKENS), "")
+    file = tmp_path / "history.jsonl"
+    for _ in range(2):
+        chosen = ["--only", "tokens", "--history", str(file)]
+        assert everything.main(chosen, names=["tokens"]) == 0
+    first, second = map(json.loads, file.read_text().splitlines())
+    assert first["comparisons"] == second["comparisons"]
+    assert (first["ctxmem"], first["commit"]) == (ctxmem.__version__, "abc1234")
+    assert first["versions"] == {"tiktoken": "1.2"}
+    (row,) = first["comparisons"]
+    assert (row["bench"], row["value"], row["unit"], row["n"]) == ("tokens", 2.0, "us", 5)
+    assert row["ratios"] == {"tiktoken 1.2": 10.0, "rival 0.1": 0.5}
+
+
+def test_the_history_of_the_repository_is_readable():
+    lines = (ROOT / "bench" / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    assert lines
+    for line in map(json.loads, lines):
+        assert line["history"] == history.VERSION
+        assert line["comparisons"] and line["machine"] and line["at"]
 
 
 def test_more_may_be_better():

@@ -54,12 +54,22 @@ def commands(page: Path) -> list[list[str]]:
     return [line[1:] for line in words if line[:1] == ["ctxmem"]]
 
 
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
-def test_a_tutorial_prints_what_it_shows(page, folder, capsys):
+@pytest.mark.parametrize("page", [ROOT / "README.md", *TUTORIALS], ids=lambda page: page.stem)
+def test_a_page_for_newcomers_prints_what_it_shows(page, folder, capsys):
     scope: dict[str, object] = {}
-    for code, _, shown in PRINTED.findall(page.read_text(encoding="utf-8")):
+    for code, fence, shown in PRINTED.findall(page.read_text(encoding="utf-8")):
         exec(compile(code, page.name, "exec"), scope)
-        assert capsys.readouterr().out == shown
+        printed = capsys.readouterr().out
+        assert printed == shown or (page.stem == "README" and not fence)
+
+
+def test_the_pack_of_the_readme_prints_what_it_shows(folder, capsys):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = TEXT.findall(text.partition("ctxmem pack examples/contract_review.json")[2])[0]
+    assert main(["pack", "examples/contract_review.json"]) == 0
+    printed = capsys.readouterr().out
+    parts = [part.rstrip() for part in shown.split("...\n") if part.strip()]
+    assert len(parts) == 3 and all(part in printed for part in parts)
 
 
 def test_the_audit_of_the_tutorial_prints_what_it_shows(folder, capsys):

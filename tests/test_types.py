@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 import typing
@@ -15,6 +16,8 @@ import pytest
 import ctxmem
 
 ROOT = Path(__file__).resolve().parent.parent
+
+TUTORIALS = [f"docs/tutorials/{path.name}" for path in (ROOT / "docs/tutorials").glob("*.md")]
 
 PROGRAM = """
 import asyncio
@@ -128,6 +131,16 @@ def test_a_strict_type_checker_refuses_what_ctxmem_would(checked):
     assert {int(text.split(":")[1]) for text in messages} == {
         start + 1 + k for k in range(len(FAULTS))
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["README.md", *sorted(TUTORIALS)])
+def test_what_newcomers_copy_passes_a_strict_type_checker(page, tmp_path):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    program = tmp_path / "program.py"
+    program.write_text("\n".join(blocks), encoding="utf-8")
+    assert check_types(program) == []
 
 
 def test_type_checkers_and_python_import_the_same_names_from_the_same_modules():

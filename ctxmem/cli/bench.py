@@ -44,6 +44,7 @@ ALL = "all"
 EXAMPLES = (
     "ctxmem bench tokens",
     "ctxmem bench --html bench.html",
+    "ctxmem bench --history bench/history.jsonl",
 )
 
 

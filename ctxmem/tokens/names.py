@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ctxmem import _native
 from ctxmem.errors import InputError, InputTypeError, VocabularyError
@@ -70,18 +70,18 @@ def resolve(counter: object = "o200k_base", *, vocabulary: str | Path | None = N
     if isinstance(counter, (bytes, bytearray, list, tuple, dict, set)) or counter is None:
         raise _no_counter(counter)  # a list has a `count`, but not of tokens
     name = getattr(counter, "name", None)
-    encode: Any = getattr(counter, "encode_ordinary", None)
+    encode = getattr(counter, "encode_ordinary", None)
     if callable(encode):
         registry = sys.modules.get("tiktoken.registry")
         if name in _MODELS and getattr(registry, "ENCODINGS", {}).get(name) is counter:
             return _resolve_name(str(name), vocabulary)
-        return from_encoding(str(name or "encoding"), encode)
+        return from_encoding(str(name or "encoding"), cast("Any", encode))
     if not isinstance(name, str):
         name = str(getattr(counter, "__name__", type(counter).__name__))
     exact = bool(getattr(counter, "exact", True))
-    many: Any = getattr(counter, "count_many", None)
+    many = getattr(counter, "count_many", None)
     if callable(many):
-        return Foreign(name, many, exact=exact)
+        return Foreign(name, cast("Any", many), exact=exact)
     one = getattr(counter, "count", None)
     one = one if callable(one) else counter
     if not callable(one):

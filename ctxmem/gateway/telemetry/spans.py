@@ -134,7 +134,7 @@ def _parent(headers: Headers) -> Any:
 
     if trace.get_current_span().get_span_context().is_valid:
         return None
-    pairs: Iterable[Any] = headers.items() if isinstance(headers, Mapping) else headers
+    pairs: Any = headers.items() if isinstance(headers, Mapping) else headers
     carrier: dict[str, str] = {}
     for name, value in pairs:
         lower = _text(name).lower()

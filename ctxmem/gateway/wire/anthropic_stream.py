@@ -110,7 +110,7 @@ class AnthropicTurn(Turn):
                 return b""
             self._places[index] = self._shown
             self._shown += 1
-        place: int = self._places.get(index, index)
+        place: Any = self._places.get(index, index)
         if place < 0:
             return b""
         return frame.raw if place == index else frame.with_event({**event, "index": place})
