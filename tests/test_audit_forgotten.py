@@ -563,6 +563,8 @@ def test_what_cannot_be_restored_is_one_line(transcript, tmp_path, capsys):
 def test_hostile_messages_are_walked_through():
     odd = [None, {}, {"role": "user"}, {"role": "user", "content": [{"type": "x"}]}, {"role": 3}]
     records = [{"session_id": "s", "model": "m", "messages": [SYSTEM, *odd[:n]]} for n in (2, 4, 5)]
-    for each in conversations(records):
-        assert list(Walk(each).moments()) is not None
+    walked = list(conversations(records))
+    for each in walked:
+        assert ["system"] == [moment.entry.role for moment in Walk(each).moments()]
         assert forgotten(each, WORDS) == []
+    assert 2 == len(walked)  # a role that is a number is no conversation

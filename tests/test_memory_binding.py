@@ -200,7 +200,8 @@ def test_a_message_that_is_forgotten_is_nowhere(store, tmp_path):
     (page,) = memory.append(user(secret))
     talk(memory, 20)
     assert "XK-4471-ZULU" in text_of(memory.window("What is the vault code?"))
-    assert len(other.pages()) == len(memory.pages()) or other.window()
+    assert "XK-4471-ZULU" in text_of(other.window("What is the vault code?"))
+    assert len(other.pages()) == len(memory.pages()) == 42
     deleted = memory.forget(page)
     assert not deleted.held
     for one in (memory, other, Memory(900, store=store)):
@@ -209,9 +210,7 @@ def test_a_message_that_is_forgotten_is_nowhere(store, tmp_path):
         assert one.page(page).text == "" and len(one.pages()) == 42
         assert all("XK-4471" not in entry.text for entry in one.ledger())
         assert all("XK-4471" not in str(receipt.binding) for receipt in one.receipts())
-        assert one.recall("vault code XK-4471-ZULU", 3) == [] or all(
-            "XK" not in str(found) for found in one.recall("vault code XK-4471-ZULU", 3)
-        )
+        assert "XK" not in str(one.recall("vault code XK-4471-ZULU", 3))
     for name in os.listdir(tmp_path):
         assert b"XK-4471" not in (tmp_path / name).read_bytes(), name
     window = talk(memory, 5, 20)
