@@ -21,6 +21,7 @@ from ctxmem import _native
 from ctxmem.report import bench_page
 
 from .comparisons import READERS, Comparison, Reader, lost, ours, ratio
+from .reporting import print_report
 
 ALL = (
     *("tokens", "dedup", "solver", "quality", "bill", "eviction", "adapters", "memory"),
@@ -80,11 +81,7 @@ def main(argv: Sequence[str] | None = None, *, names: Iterable[str] = ALL) -> in
     if options.html:
         Path(options.html).write_text(bench_page(report), encoding="utf-8")
         print(f"wrote {options.html}", file=sys.stderr)
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 
