@@ -7,7 +7,8 @@ import random
 import re
 
 import pytest
-from ctxmem.bench import forgetting
+from chats import assistant as model
+from chats import result, user
 
 import ctxmem
 from ctxmem import audit
@@ -18,6 +19,7 @@ from ctxmem.auditing.forgetting.sequels import joined
 from ctxmem.auditing.forgetting.tool_use import path_read
 from ctxmem.auditing.forgetting.violations import check_of, language_of
 from ctxmem.auditing.forgotten import KINDS, forgotten
+from ctxmem.bench import forgetting
 from ctxmem.cli import main
 from ctxmem.tokens import resolve
 
@@ -25,22 +27,10 @@ WORDS = resolve(lambda text: len(text.split()))
 SYSTEM = {"role": "system", "content": "You help a small team."}
 
 
-def user(text):
-    return {"role": "user", "content": text}
-
-
-def model(text):
-    return {"role": "assistant", "content": text}
-
-
 def call(key, name, **arguments):
     function = {"name": name, "arguments": json.dumps(arguments)}
     calls = [{"id": key, "type": "function", "function": function}]
     return {"role": "assistant", "content": None, "tool_calls": calls}
-
-
-def result(key, text):
-    return {"role": "tool", "tool_call_id": key, "content": text}
 
 
 def requests(*messages, drop_at=None, keep_from=0, instead=()):

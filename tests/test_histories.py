@@ -12,6 +12,7 @@ import random
 import re
 
 import pytest
+from chats import words
 from fuzz_size import some
 from provider_rules import problems
 from random_histories import random_history, random_ui_history
@@ -25,10 +26,6 @@ every_provider = pytest.mark.parametrize("provider", PROVIDERS)
 MANY = int(os.environ.get("CTXMEM_HISTORIES", some(3000)))
 """Histories a provider in the slow lane; before a release it is 100,000."""
 rounds = pytest.mark.parametrize("rounds", [200, pytest.param(MANY, marks=pytest.mark.slow)])
-
-
-def words(text):
-    return len(text.split())
 
 
 def refused(messages, provider, model=None, contested=False):
