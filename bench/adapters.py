@@ -11,23 +11,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import random
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 import ctxmem
-from ctxmem import _native
 
 from .corpus import passages
 from .messages import chat
+from .reporting import print_report, versions
 from .token_peers import reference
 
 SIZES = (100, 1000, 5000)
@@ -66,24 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 continue
             rows.append({"task": task, "size": size, **measure(runs, check, options.rounds)})
             rows[-1]["note"] = note
-    report = {"versions": versions(), "rounds": options.rounds, "rows": rows}
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    report = {"versions": versions(*PEERS), "rounds": options.rounds, "rows": rows}
+    print_report(report, show, as_json=options.json)
     return 0
-
-
-def versions() -> dict[str, str]:
-    """Return what was measured on."""
-    found = {"ctxmem": ctxmem.__version__, "python": platform.python_version()}
-    for name in PEERS:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return {**found, "cpu_level": _native.cpu_level()}
 
 
 def measure(runs: Runs, check: Check, rounds: int) -> dict[str, Any]:

@@ -27,6 +27,7 @@ import ctxmem
 from ctxmem import _native, audit
 
 from . import traces
+from .reporting import print_report
 
 _PEAK = """
 import gc, resource, sys
@@ -64,11 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         report |= speed(Path(folder), options.megabytes, options.rounds)
         report["page"] = page_seconds(Path(folder))
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 

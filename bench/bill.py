@@ -22,7 +22,6 @@ import gzip
 import importlib.util
 import json
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +33,8 @@ from ctxmem import Memory, _native
 from ctxmem.errors import InputError
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.pricing import Bill, Block, prices_of
+
+from .reporting import print_json
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "Memory": {},
@@ -88,8 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if not options.json:
                     show_short(short)
     if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
+        print_json(report)
     return 0
 
 

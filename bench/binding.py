@@ -24,7 +24,6 @@ import json
 import platform
 import random
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +34,7 @@ from ctxmem import Chunk, Memory, _native
 from . import binding_templates as templates
 from .binding_templates import Template
 from .messages import text
+from .reporting import print_report
 
 SHARES = (0.1, 0.2, 0.3)
 DOMAINS = ("coding", "support", "travel", "diet", "writing", "data")
@@ -85,11 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         },
         **measure(options.sessions, options.seed, missing=options.missing),
     }
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 

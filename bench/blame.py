@@ -26,6 +26,7 @@ from ctxmem import Blame, blame
 from ctxmem.blaming.addresses import AddressModel
 
 from . import blame_questions as made
+from .reporting import print_report
 
 FAULTS = ("context", "model", "retrieval", "none")
 _LARGE = 60  # samples from which the shares of the faults are known
@@ -44,11 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "samples": samples(options.seeds, options.questions),
         "server": server_run(options.questions),
     }
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 

@@ -34,6 +34,7 @@ from ctxmem import _native
 from ctxmem.dedup import find_near_duplicates, minhash
 
 from . import corpus
+from .reporting import print_report
 
 THRESHOLD = 0.7
 NGRAM = 3
@@ -77,11 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report["corpora"][", ".join(options.corpus)] = measure(
             sizes, options.rounds, options.corpus, large=options.large
         )
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 

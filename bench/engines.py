@@ -36,6 +36,7 @@ from typing import Any
 import xxhash
 
 from . import scale
+from .reporting import print_json
 
 FILES = 8
 SAMPLE = 2000
@@ -373,8 +374,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not options.json:
                 show(rows[-1])
     if options.json:
-        json.dump(rows, sys.stdout, indent=2)
-        print()
+        print_json(rows)
     ours = [one for one in rows if one.get("groups")]
     same = len({one["groups"] for one in ours}) <= 1
     if not options.json:

@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 import ctxmem
 
 from . import growing
+from .reporting import print_report
 from .structure import load_scorer
 from .tool_schemas import all_tools, questions, tuned_servers
 
@@ -396,11 +397,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report["cache"] = growing.sessions(options.sessions)
     if "speed" in options.rows:
         report["speed"] = growing.speed(options.rounds)
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show_all(report)
+    print_report(report, show_all, as_json=options.json)
     return 0
 
 

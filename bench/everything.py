@@ -22,6 +22,7 @@ from ctxmem.report import bench_page
 
 from . import history
 from .comparisons import READERS, Comparison, Reader, lost, ours, ratio
+from .reporting import print_report
 
 ALL = (
     *("tokens", "dedup", "solver", "quality", "bill", "eviction", "adapters", "memory"),
@@ -87,11 +88,7 @@ def main(argv: Sequence[str] | None = None, *, names: Iterable[str] = ALL) -> in
     if options.history:
         history.append(options.history, report)
         print(f"appended to {options.history}", file=sys.stderr)
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 

@@ -13,14 +13,11 @@ import argparse
 import gzip
 import heapq
 import json
-import platform
 import statistics
 import sys
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +25,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-import ctxmem
-from ctxmem import _native
 from ctxmem.policies import POLICIES, page_table
+
+from .reporting import print_report, versions
 
 Trace = NDArray[np.uint64]
 SIZES = (5_859, 10_000, 20_000)
@@ -69,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     traces = [(path.name, read_trace(path)) for path in trace_files(options.data)]
     report = {
         "question": "which eviction policy misses least?",
-        "versions": versions(),
+        "versions": versions("libcachesim"),
         "traces": [
             replay_all(name, trace, size, peers) for name, trace in traces for size in options.sizes
         ],
@@ -80,20 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         ],
         "touch": [time_touches(pages, options.rounds) for pages in (256, 1024, 4096)],
     }
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
-
-
-def versions() -> dict[str, str]:
-    """Return what was measured on."""
-    found = {"ctxmem": ctxmem.__version__, "python": platform.python_version()}
-    with suppress(metadata.PackageNotFoundError):
-        found["libcachesim"] = metadata.version("libcachesim")
-    return {**found, "cpu_level": _native.cpu_level()}
 
 
 # traces

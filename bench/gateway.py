@@ -38,6 +38,7 @@ from ctxmem.gateway.wire import Wire, wire_of
 from ctxmem.pricing import MARKS_BY_ITSELF, Bill, Block, Prices, prices_of
 
 from .bill import as_chat, runs_in
+from .reporting import print_json
 
 ROWS = "anthropic,openai,openai-5.6,deepseek,anthropic-1h"
 BUDGETS = (4_000, 8_000, 16_000, 32_000)
@@ -113,8 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for text in shown:
         print(text)
     if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
+        print_json(report)
     return 0
 
 

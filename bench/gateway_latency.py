@@ -40,6 +40,7 @@ from typing import Any
 import ctxmem
 
 from .comparisons import Comparison, add, comparison
+from .reporting import print_report
 
 CONNECTIONS = 50
 SIZES = {"4 kB": 4_000, "200 kB": 200_000}
@@ -128,11 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     report = measure(options)
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 

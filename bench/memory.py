@@ -13,21 +13,19 @@ a first window after thousands of unseen messages costs what trimming them costs
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import ctxmem
-from ctxmem import Memory, _native
+from ctxmem import Memory
 
 from .messages import chat, text
+from .reporting import print_report, versions
 from .token_peers import reference
 
 BUDGET = 12_000
@@ -46,27 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # nothing waits on a network
     report = {
         "question": "are budget and prefix kept at once, and what does a call take?",
-        "versions": versions(),
+        "versions": versions(
+            "langchain", "langchain-core", "llama-index-core", "litellm", missing="not installed"
+        ),
         "together": together(options.conversations),
         "calls": calls(options.size, options.rounds),
     }
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
-
-
-def versions() -> dict[str, str]:
-    """Return what was measured on."""
-    found = {"ctxmem": ctxmem.__version__, "python": platform.python_version()}
-    for name in ("langchain", "langchain-core", "llama-index-core", "litellm"):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return {**found, "cpu_level": _native.cpu_level()}
 
 
 # Budget and prefix --------------------------------------------------------------------------------

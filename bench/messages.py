@@ -14,18 +14,16 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import platform
 import random
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import ctxmem
-from ctxmem import _native
 
 from .corpus import passages
+from .reporting import print_report, versions
 from .token_peers import reference
 
 SIZES = (100, 1000, 5000)
@@ -40,27 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = {
         "question": "how long does it take to check, repair and trim a chat?",
         "rounds": options.rounds,
-        "versions": versions(),
+        "versions": versions("langchain-core"),
         "sizes": [measure(size, options.rounds) for size in SIZES],
     }
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
-
-
-def versions() -> dict[str, str]:
-    """Return what was measured on."""
-    found = {"ctxmem": ctxmem.__version__, "python": platform.python_version()}
-    try:
-        import langchain_core
-    except ImportError:
-        pass
-    else:
-        found["langchain-core"] = langchain_core.__version__
-    return {**found, "cpu_level": _native.cpu_level()}
 
 
 def measure(size: int, rounds: int) -> dict[str, Any]:

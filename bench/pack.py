@@ -8,7 +8,6 @@ said: it looks at nothing else, so counts that are known already cost it next to
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import random
 import statistics
@@ -20,6 +19,7 @@ from typing import Any
 import ctxmem
 from ctxmem import _native
 
+from .reporting import print_report
 from .token_peers import reference
 from .token_texts import library, prose
 
@@ -35,11 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     report = measure(options.rounds)
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 

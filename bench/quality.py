@@ -55,6 +55,7 @@ from .judge import (
     what_is_missing,
 )
 from .packers import packer, packer_of_words
+from .reporting import print_json
 from .token_peers import reference
 
 __all__ = ["main", "packer", "packer_of_words"]  # the packers are what scorers call
@@ -99,8 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.html.write_text(quality_page(report), encoding="utf-8")
         print(f"wrote {options.html}", file=sys.stderr)
     if options.json == "-":
-        json.dump(report, sys.stdout, indent=2)
-        print()
+        print_json(report)
         return 0
     if options.json:
         Path(options.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

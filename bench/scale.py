@@ -24,6 +24,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from .reporting import print_json
+
 WORDS = 50_000
 COPIES = 0.3
 MODULE = __spec__.name  # also where this is run as __main__
@@ -169,8 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not options.json:
             show(rows[-1])
     if options.json:
-        json.dump(rows, sys.stdout, indent=2)
-        print()
+        print_json(rows)
     return 0 if all(one["wrong"] == 0 for one in rows) else 1
 
 

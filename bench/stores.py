@@ -12,12 +12,10 @@ Servers are those of `--postgres` and `--redis`; without one its rows are left o
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import platform
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +26,7 @@ from ctxmem import _native
 from ctxmem.stores import open_store
 
 from .comparisons import Comparison, add, comparison
+from .reporting import print_report
 
 PAYLOAD = 2000  # bytes of a page
 RECORD = 120  # bytes of a record
@@ -48,11 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     report = measure(options)
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 
@@ -78,7 +73,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 {"store": kind, "way": way, "processes": processes, **summary(rounds)}
                 for (kind, way), rounds in times.items()
             ]
-        windows = {kind: window_times(place, kind) for kind, place in places.items()}
+        windows = {kind: window_times(place) for kind, place in places.items()}
     return {
         "ctxmem": ctxmem.__version__,
         "python": platform.python_version(),
@@ -182,7 +177,7 @@ def bare(kind: str, place: str, name: str) -> Write:
     return lambda turn: client.set(f"bare:{key}:{turn}", body(turn, PAYLOAD + RECORD))
 
 
-def window_times(place: str, kind: str) -> list[float]:
+def window_times(place: str) -> list[float]:
     """Return the microseconds of windows, each after a message was added."""
     times = []
     with ctxmem.Memory(4000, store=place, tenant="bench", session=f"window-{os.getpid()}") as one:

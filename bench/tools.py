@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import heapq
 import itertools
-import json
 import math
 import re
 import statistics
@@ -42,6 +41,7 @@ from ctxmem.toolset import Tool, answer_find, find_tool, rank_tools, read_tools
 from ctxmem.toolset.forms import schema_text
 
 from . import sentence_vectors
+from .reporting import print_report
 from .tool_schemas import ToolQuestion, all_tools, questions, tuned_servers
 
 SHARES = (0.05, 0.10, 0.20)
@@ -104,11 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ],
         "milliseconds": speed(asked),
     }
-    if options.json:
-        json.dump(report, sys.stdout, indent=2)
-        print()
-    else:
-        show(report)
+    print_report(report, show, as_json=options.json)
     return 0
 
 

@@ -22,6 +22,10 @@ def user(content):
     return {"role": "user", "content": content}
 
 
+def say(role, content, **more):
+    return {"role": role, "content": content, **more}
+
+
 def random_chat(rng, size):
     """Return OpenAI messages with calls, results late, missing, twice and out of nowhere."""
     chat = [{"role": "system", "content": "You help."}] if rng.random() < 0.7 else []

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, field
 
 import pytest
-from chats import same_objects
+from chats import same_objects, user
 from fuzz_size import some
 from random_histories import random_history
 
@@ -34,11 +34,6 @@ from openai.types.responses import (
 )
 
 from ctxmem.adapters.openai_agents import ContextFilter, ContextSession
-
-
-def user(text):
-    return {"role": "user", "content": text}
-
 
 # Sessions -----------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from chats import assistant, user
 
 import ctxmem
 
@@ -18,14 +19,6 @@ def call(name: str, number: int, **arguments: str) -> dict[str, Any]:
 
 def result(number: int, text: str) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": f"call_{number}", "content": text}
-
-
-def user(text: str) -> dict[str, Any]:
-    return {"role": "user", "content": text}
-
-
-def assistant(text: str) -> dict[str, Any]:
-    return {"role": "assistant", "content": text}
 
 
 def sent(request: ctxmem.Request) -> str:

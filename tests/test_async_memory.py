@@ -12,6 +12,7 @@ import sys
 import threading
 
 import pytest
+from chats import user
 
 import ctxmem
 from ctxmem import AsyncMemory, Memory
@@ -38,10 +39,6 @@ class SlowStore(SqliteStore):
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request, tmp_path):
     return ":memory:" if request.param == "memory" else tmp_path / "chat.db"
-
-
-def said(text):
-    return {"role": "user", "content": text}
 
 
 def texts(pages):
@@ -71,7 +68,7 @@ async def test_every_method_returns_what_memory_returns(store, tmp_path):
     same = Memory(300)
     async with AsyncMemory(300, store=store) as memory:
         for number in range(30):
-            message = said(f"Fact {number}: never use port {number * 37}, it is for tests.")
+            message = user(f"Fact {number}: never use port {number * 37}, it is for tests.")
             assert same.append(message, at=number) == await memory.append(message, at=number)
             if number % 3 == 0:
                 assert same.window().messages == (await memory.window()).messages
@@ -112,9 +109,9 @@ def test_the_constructor_touches_no_disk_and_refuses_wrong_arguments(tmp_path):
 async def test_a_memory_is_opened_by_with_by_open_or_by_its_first_call(tmp_path):
     path = tmp_path / "chat.db"
     async with AsyncMemory(1000, store=path) as first:
-        await first.append(said("one"))
+        await first.append(user("one"))
     second = await AsyncMemory.open(1000, store=path)
-    await second.append(said("two"))
+    await second.append(user("two"))
     await second.close()
     third = AsyncMemory(1000, store=path)
     assert ["one", "two"] == texts(await third.pages())
@@ -144,7 +141,7 @@ async def test_calls_of_the_store_in_this_process_use_no_thread():
     before = set(threading.enumerate())
     for store in (":memory:", MemoryStore()):
         async with AsyncMemory(1000, store=store, counter=ThreadNoting()) as memory:
-            await memory.append([said(f"message {i}") for i in range(5)])
+            await memory.append([user(f"message {i}") for i in range(5)])
             await memory.window()
             assert before == set(threading.enumerate())
     assert {threading.get_ident()} == ThreadNoting.seen
@@ -165,7 +162,7 @@ async def test_calls_of_other_stores_share_one_thread_and_leave_the_loop_free(tm
     before = threading.active_count()
     async with AsyncMemory(1000, store=store) as memory:
         store.go.clear()
-        calls = [asyncio.create_task(memory.append(said(f"message {i}"))) for i in range(9)]
+        calls = [asyncio.create_task(memory.append(user(f"message {i}"))) for i in range(9)]
         while not store.begun.is_set():
             await asyncio.sleep(0)  # the loop runs while the store waits
         assert before + 1 == threading.active_count()
@@ -185,7 +182,7 @@ async def test_what_an_export_yields_is_read_in_the_thread_of_the_memory(tmp_pat
 
     with Noting(tmp_path / "chat.db") as store:
         async with AsyncMemory(1000, store=store) as memory:
-            await memory.append([said("one"), said("two")])
+            await memory.append([user("one"), user("two")])
             rows = await memory.export()
             read_before = set(read)
         assert ["one", "two"] == [row["message"]["content"] for row in rows]
@@ -196,7 +193,7 @@ async def test_200_tasks_at_once_lose_nothing_and_keep_their_order(store):
     async with AsyncMemory(2000, store=store) as memory:
 
         async def talk(number):
-            ids = await memory.append([said(f"question {number}"), said(f"and more {number}")])
+            ids = await memory.append([user(f"question {number}"), user(f"and more {number}")])
             window = await memory.window()
             assert window.tokens <= 2000
             assert f"question {number}" == (await memory.page(ids[0])).text
@@ -223,14 +220,14 @@ async def test_context_variables_of_the_caller_are_seen(tmp_path):
     async with AsyncMemory(1000, store=tmp_path / "chat.db", counter=counter) as memory:
         seen.clear()
         request.set("r-17")
-        await memory.append(said("hello"))
+        await memory.append(user("hello"))
     assert {"r-17"} == set(seen)
 
 
 def test_a_memory_may_be_used_from_one_loop_after_another(store):
     memory = AsyncMemory(1000, store=store)
     for number in range(3):
-        asyncio.run(memory.append(said(f"loop {number}")))
+        asyncio.run(memory.append(user(f"loop {number}")))
     assert ["loop 0", "loop 1", "loop 2"] == texts(asyncio.run(memory.pages()))
     asyncio.run(memory.close())
 
@@ -238,17 +235,17 @@ def test_a_memory_may_be_used_from_one_loop_after_another(store):
 @pytest.mark.skipif(os.name != "posix", reason="forks are those of POSIX")
 def test_the_child_of_a_fork_has_a_worker_of_its_own(tmp_path):
     memory = AsyncMemory(1000, store=tmp_path / "chat.db")
-    asyncio.run(memory.append(said("parent")))
+    asyncio.run(memory.append(user("parent")))
     child = os.fork()
     if child == 0:
         signal.alarm(10)
         try:
-            asyncio.run(memory.append(said("child")))
+            asyncio.run(memory.append(user("child")))
             os._exit(0)
         finally:
             os._exit(1)
     assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    asyncio.run(memory.append(said("parent again")))
+    asyncio.run(memory.append(user("parent again")))
     assert ["parent", "child", "parent again"] == texts(asyncio.run(memory.pages()))
     asyncio.run(memory.close())
 
@@ -261,10 +258,10 @@ async def test_an_append_that_is_cancelled_while_it_writes_is_there_as_a_whole(t
     async with AsyncMemory(1000, store=store) as memory:
         store.begun.clear()
         store.go.clear()
-        writing = asyncio.create_task(memory.append([said("one"), said("two")]))
+        writing = asyncio.create_task(memory.append([user("one"), user("two")]))
         while not store.begun.is_set():
             await asyncio.sleep(0.001)
-        waiting = asyncio.create_task(memory.append([said("three"), said("four")]))
+        waiting = asyncio.create_task(memory.append([user("three"), user("four")]))
         await asyncio.sleep(0)
         for task in (writing, waiting):
             task.cancel()
@@ -272,7 +269,7 @@ async def test_an_append_that_is_cancelled_while_it_writes_is_there_as_a_whole(t
                 await task
         store.go.set()
         # The first had begun and the second had not.
-        assert ["p2"] == await memory.append(said("five"))
+        assert ["p2"] == await memory.append(user("five"))
         assert ["one", "two", "five"] == texts(await memory.pages())
     with Memory(1000, store=store) as again:
         assert ["one", "two", "five"] == texts(again.pages())
@@ -284,7 +281,7 @@ async def test_cancelled_appends_are_whole_or_not_there_whenever_they_are_cancel
     async with AsyncMemory(1000, store=path) as memory:
         done = set()
         for number in range(60):
-            both = [said(f"first {number}"), said(f"second {number}")]
+            both = [user(f"first {number}"), user(f"second {number}")]
             task = asyncio.create_task(memory.append(both))
             await asyncio.sleep(0.00005 * (number % 20))
             task.cancel()
@@ -293,7 +290,7 @@ async def test_cancelled_appends_are_whole_or_not_there_whenever_they_are_cancel
                 done.add(number)
             except asyncio.CancelledError:
                 pass
-        await memory.append(said("the end"))
+        await memory.append(user("the end"))
         found = texts(await memory.pages())
     assert "the end" == found.pop()
     numbers = [int(text.removeprefix("first ")) for text in found[::2]]
@@ -309,7 +306,7 @@ async def test_a_time_limit_leaves_the_memory_usable(tmp_path):
     async with AsyncMemory(1000, store=store) as memory:
         store.go.clear()
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(memory.append(said("slow")), 0.05)
+            await asyncio.wait_for(memory.append(user("slow")), 0.05)
         store.go.set()
         assert ["slow"] == texts(await memory.pages())
     store.close()
@@ -342,9 +339,9 @@ async def test_opening_that_is_cancelled_releases_the_store(tmp_path, monkeypatc
 
 async def test_errors_are_those_of_memory_and_change_nothing(store):
     async with AsyncMemory(1000, store=store) as memory:
-        await memory.append(said("one"))
+        await memory.append(user("one"))
         with pytest.raises(ctxmem.InputTypeError, match="message 2"):
-            await memory.append([said("two"), 3])
+            await memory.append([user("two"), 3])
         with pytest.raises(ctxmem.InputError, match="p0 to p0"):
             await memory.page("p7")
         with pytest.raises(TypeError, match="missing"):
@@ -364,21 +361,21 @@ async def test_an_exception_of_a_users_function_comes_back(store):
         return len(text)
 
     async with AsyncMemory(1000, store=store, counter=counter) as memory:
-        await memory.append(said("one"))
+        await memory.append(user("one"))
         with pytest.raises(Broken, match="no answer"):
-            await memory.append(said("two"))
+            await memory.append(user("two"))
         wrong[0] = StopIteration()  # which no future can pass on
         with pytest.raises(RuntimeError, match="StopIteration"):
-            await asyncio.wait_for(memory.append(said("two")), 10)
+            await asyncio.wait_for(memory.append(user("two")), 10)
         wrong.clear()
-        await memory.append(said("two"))
+        await memory.append(user("two"))
         assert ["one", "two"] == texts(await memory.pages())
 
 
 async def test_closing_twice_or_at_once_is_no_error_and_calls_after_it_are_refused(store):
     before = threading.active_count()
     memory = await AsyncMemory.open(1000, store=store)
-    last = asyncio.create_task(memory.append(said("last")))
+    last = asyncio.create_task(memory.append(user("last")))
     await asyncio.sleep(0)
     await asyncio.gather(memory.close(), memory.close())
     await memory.close()
@@ -395,7 +392,7 @@ async def test_a_close_that_is_cancelled_is_carried_out(tmp_path):
     before = threading.active_count()
     memory = await AsyncMemory.open(1000, store=store)
     store.go.clear()
-    writing = asyncio.create_task(memory.append(said("one")))
+    writing = asyncio.create_task(memory.append(user("one")))
     await asyncio.sleep(0)
     closing = asyncio.create_task(memory.close())
     await asyncio.sleep(0.01)

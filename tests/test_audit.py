@@ -8,6 +8,7 @@ import random
 from collections import Counter
 
 import pytest
+from chats import say, words
 from ctxmem.bench import traces
 
 import ctxmem
@@ -21,10 +22,6 @@ TWO = "Whoever moves tells the post office two weeks ahead and leaves the new ad
 THREE = "Stamps without a year stay valid for as long as the currency they were bought in."
 
 
-def words(text: str) -> int:
-    return len(text.split())
-
-
 def kinds(found):
     return {finding.kind for finding in found.findings}
 
@@ -35,10 +32,6 @@ def hits(*texts, query="q", **more):
 
 def request(*messages, **more):
     return {"model": "m", "messages": list(messages), "session_id": "s", **more}
-
-
-def say(role, content):
-    return {"role": role, "content": content}
 
 
 # The planted corpus

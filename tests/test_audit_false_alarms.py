@@ -6,6 +6,7 @@ import json
 import random
 
 import pytest
+from chats import say
 
 import ctxmem
 from ctxmem import audit
@@ -67,23 +68,19 @@ def test_texts_of_one_form_are_no_versions_and_no_boilerplate(form, where):
     if where == "hits":
         record = {"query": "q", "hits": [{"text": text} for text in texts]}
     elif where == "tools":
-        messages = [said("user", "What is there?")]
+        messages = [say("user", "What is there?")]
         for i, text in enumerate(texts):
             messages += called(f"c{i}", {"name": NAMES[i]}, text)
         record = request(*messages)
     else:
-        messages = [said(where, "\n\n".join([*texts, "Which of them is it?"]))]
-        record = request(*messages, *([said("user", "q")] if where == "system" else []))
+        messages = [say(where, "\n\n".join([*texts, "Which of them is it?"]))]
+        record = request(*messages, *([say("user", "q")] if where == "system" else []))
     found = audit([record])
     kinds = {finding.kind for finding in found.findings}
     # A licence that is sent six times is waste; that the functions below it are alike is none.
     assert kinds <= ({"boilerplate", "repeat_in_request"} if "licence" in form else set())
     texts = [text for finding in found.findings for text in finding.texts]
     assert all("icence" in text and "def " not in text for text in texts)
-
-
-def said(role, content):
-    return {"role": role, "content": content}
 
 
 def request(*messages):
@@ -121,16 +118,16 @@ def test_rules_of_one_list_are_no_versions():
         "confirmed, and never more than one for each passenger."
         for what, money in (("delayed", "$50"), ("cancelled", "$100"))
     ]
-    messages = [said("system", "\n\n".join(rules)), said("user", "q")]
+    messages = [say("system", "\n\n".join(rules)), say("user", "q")]
     assert audit([request(*messages)]).findings == []
 
 
 def test_what_people_and_models_say_again_in_other_words_is_no_version():
     history = []
     for end in ("as soon as I have it.", "as soon as I can find it.", "when I have found it."):
-        history.append(said("user", f"I'll look for my reservation and will come back {end}"))
+        history.append(say("user", f"I'll look for my reservation and will come back {end}"))
         history.append(
-            said("assistant", f"Take your time, I will be here and help you with it all {end}")
+            say("assistant", f"Take your time, I will be here and help you with it all {end}")
         )
     assert audit([request(*history)]).findings == []
 
@@ -149,7 +146,7 @@ def listing(functions, edits):
 
 @pytest.mark.parametrize("numbered", [False, True])
 def test_a_file_that_is_read_eight_times_is_one_finding(numbered):
-    history = [said("user", "Why does the lookup of thing 3 fail?")]
+    history = [say("user", "Why does the lookup of thing 3 fail?")]
     for i in range(8):
         # What is inserted moves the numbers of the lines behind it: those are other lines.
         text = listing(range(12), i if i > 3 and not numbered else 0)
@@ -186,7 +183,7 @@ def turn(number, role, content, **more):
 
 def test_parts_of_a_file_that_is_read_in_pieces_are_one_finding():
     whole = listing(range(40), 0).split("\n")
-    history = [said("user", "Why does the lookup of thing 3 fail?")]
+    history = [say("user", "Why does the lookup of thing 3 fail?")]
     for i in range(6):
         part = "\n".join(whole[20 * i : 20 * i + 80])
         history += called(f"c{i}", {"path": "src/things.py", "offset": 20 * i}, part)
@@ -195,11 +192,11 @@ def test_parts_of_a_file_that_is_read_in_pieces_are_one_finding():
 
 
 def test_counts_are_of_requests_and_of_copies():
-    history, records = [said("system", "Answer.")], []
+    history, records = [say("system", "Answer.")], []
     for i in range(12):
-        history = [*history, said("user", f"{PAID}\n\nQuestion {i}?")]
+        history = [*history, say("user", f"{PAID}\n\nQuestion {i}?")]
         records.append(request(*history))
-        history = [*history, said("assistant", f"Answer {i}.")]
+        history = [*history, say("assistant", f"Answer {i}.")]
     (finding,) = [f for f in audit(records).findings if f.kind == "repeat_in_request"]
     assert (finding.requests, finding.of, finding.count) == (11, 12, 66)
     assert finding.extent == "in 11 of 12 requests, 66 copies"
@@ -208,21 +205,21 @@ def test_counts_are_of_requests_and_of_copies():
 
 def test_a_history_that_is_summarised_once_breaks_nothing():
     text = " ".join(f"word{i}" for i in range(300))
-    history, records = [said("system", f"{PAID} {text}")], []
+    history, records = [say("system", f"{PAID} {text}")], []
     for i in range(24):
         if i == 12:
-            history = [history[0], said("user", f"What happened so far: {SENT}"), *history[-6:]]
+            history = [history[0], say("user", f"What happened so far: {SENT}"), *history[-6:]]
         history = [
             *history,
-            said("user", f"Question {i}? " + " ".join(f"q{i}w{k}" for k in range(80))),
+            say("user", f"Question {i}? " + " ".join(f"q{i}w{k}" for k in range(80))),
         ]
         records.append(request(*history))
-        history = [*history, said("assistant", f"Answer {i}.")]
+        history = [*history, say("assistant", f"Answer {i}.")]
     assert audit(records).findings == []
 
 
 def test_what_a_prompt_quotes_from_a_tool_is_no_overlap():
-    history = [said("user", "Run it."), *called("c1", {"cmd": "ls"}, f"total 3\n{SENT}\ndone $")]
+    history = [say("user", "Run it."), *called("c1", {"cmd": "ls"}, f"total 3\n{SENT}\ndone $")]
     history += called("c2", {"cmd": "pwd"}, f"{SENT} and then something else that is new here")
     assert {f.kind for f in audit([request(*history)]).findings} <= {"repeat_in_request"}
     assert ctxmem.dedup_messages(history).tokens_after > 0
@@ -257,17 +254,17 @@ REVIEWS = [
 def test_examples_of_a_prompt_and_questions_from_a_template_are_no_boilerplate():
     shots = []
     for review in REVIEWS:
-        shots += [said("user", f"{TASK}\n{review}"), said("assistant", "positive")]
-    asked = [said("user", f"{TASK}\n{word} {REVIEWS[0]}") for word in ("First", "Then", "Last")]
+        shots += [say("user", f"{TASK}\n{review}"), say("assistant", "positive")]
+    asked = [say("user", f"{TASK}\n{word} {REVIEWS[0]}") for word in ("First", "Then", "Last")]
     assert audit([request(*shots, one) for one in asked]).findings == []
     # Beside one another, in one message, they are passages that somebody put together.
-    together = said("user", "\n\n".join(f"{TASK}\n{review}" for review in REVIEWS))
+    together = say("user", "\n\n".join(f"{TASK}\n{review}" for review in REVIEWS))
     assert audit([request(together)]).findings
 
 
 def test_results_of_one_command_that_share_a_head_are_called_partly_the_same():
     head = "============ test session starts ============\nplatform linux, Python 3.11\n\n"
-    history = [said("user", "Why does it fail?")]
+    history = [say("user", "Why does it fail?")]
     for i in range(2):
         lines = [f"tests/test_{name}_{i}.py::test_{i} FAILED in {i} s" for name in NAMES]
         history += called(f"c{i}", {"command": "pytest"}, head + "\n".join(lines), name="bash")

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 
 import pytest
+from chats import say
 from ctxmem.bench import traces
 from fuzz_size import some
 
@@ -31,10 +32,6 @@ def run(finding, **names):
     return space[statement.targets[0].id]
 
 
-def said(role, content):
-    return {"role": role, "content": content}
-
-
 def request(*messages, session="s"):
     return {"model": "gpt-4o", "messages": list(messages), "session_id": session}
 
@@ -44,7 +41,7 @@ def retrieved(*texts, query="q", session="s", **more):
 
 
 def prompt(window, question="When are refunds paid?"):
-    return request(said("system", f"Answer.\n\n{window.text}"), said("user", question))
+    return request(say("system", f"Answer.\n\n{window.text}"), say("user", question))
 
 
 def only(found, kind):
@@ -86,7 +83,7 @@ def test_hits_that_repeat_are_packed():
     ],
 )
 def test_passages_that_repeat_in_a_prompt_are_folded_whatever_their_labels(text):
-    messages = [said("user", text)]
+    messages = [say("user", text)]
     finding = only(audit([request(*messages)]), "repeat_in_request")
     assert finding.extent == "in 1 of 1 request, 1 copy"
     folded = run(finding, messages=messages)
@@ -96,8 +93,8 @@ def test_passages_that_repeat_in_a_prompt_are_folded_whatever_their_labels(text)
 
 
 def test_passages_of_an_earlier_turn_that_are_retrieved_again_are_folded():
-    history = [said("user", f"{PAID}\n\nWhen?"), said("assistant", "Soon.")]
-    history.append(said("user", f"Now by the rules:\n{PAID} {SENT}\n\nHow heavy?"))
+    history = [say("user", f"{PAID}\n\nWhen?"), say("assistant", "Soon.")]
+    history.append(say("user", f"Now by the rules:\n{PAID} {SENT}\n\nHow heavy?"))
     run_of = {"trace_id": "t", "extra": {"metadata": {"thread_id": "s"}}}
     documents = [{"page_content": text, "id": text[:4]} for text in (PAID, SENT)]
 
@@ -115,8 +112,8 @@ def test_passages_of_an_earlier_turn_that_are_retrieved_again_are_folded():
 
 
 def test_what_the_model_said_again_is_folded():
-    answer = said("assistant", f"{PAID} {SENT} {MOVED}")
-    history = [said("user", "a?"), answer, said("user", "b?"), answer, said("user", "c?")]
+    answer = say("assistant", f"{PAID} {SENT} {MOVED}")
+    history = [say("user", "a?"), answer, say("user", "b?"), answer, say("user", "c?")]
     finding = only(audit([request(*history)]), "repeat_in_request")
     assert kinds([request(*run(finding, messages=history))]) == {}
 
@@ -148,7 +145,7 @@ def script(edits):
 
 @pytest.mark.parametrize("text", [lambda i: source([*range(12), 90 + i]), script])
 def test_a_file_that_is_read_eight_times_is_one_finding_and_folded(text):
-    history = [said("user", "Why does step 3 fail?")]
+    history = [say("user", "Why does step 3 fail?")]
     for i in range(8):
         # The file is edited in between, so some of it is new each time.
         history += called(f"c{i}", "src/steps.py", text(i))
@@ -189,11 +186,11 @@ def test_versions_that_differ_in_layout_are_packed():
 
 
 def test_a_file_in_another_layout_leaves_the_memory():
-    history = [said("user", "What is in it?")]
+    history = [say("user", "What is in it?")]
     words = [f"word{i}" for i in range(900)]
     history += called("c1", "a.txt", " ".join(words))
     history += called("c2", "b.txt", " , ".join(words))
-    history += [said("assistant", "Nothing."), said("user", "Sure?")]
+    history += [say("assistant", "Nothing."), say("user", "Sure?")]
     finding = only(audit([request(*history)]), "near_version")
     memory = run(finding)
     for message in history:
@@ -221,13 +218,11 @@ def test_boilerplate_is_taken_out_of_the_texts():
 
 
 def chats(turns, words=250):
-    history = [said("system", PAID)]
+    history = [say("system", PAID)]
     for i in range(turns):
-        history.append(
-            said("user", f"Question {i}? " + " ".join(f"a{i}b{k}" for k in range(words)))
-        )
+        history.append(say("user", f"Question {i}? " + " ".join(f"a{i}b{k}" for k in range(words))))
         yield list(history)
-        history.append(said("assistant", f"Answer {i}."))
+        history.append(say("assistant", f"Answer {i}."))
 
 
 def test_a_history_that_grows_is_kept_in_a_memory():
@@ -248,17 +243,17 @@ def test_what_changes_goes_behind_the_history():
     questions = ["One?", "Two?", "Three?"]
 
     def system(i):
-        return said("system", f"It is 10:0{i}:30.\n\n{PAID}\n\n{rules}")
+        return say("system", f"It is 10:0{i}:30.\n\n{PAID}\n\n{rules}")
 
-    records = [request(system(i), said("user", text)) for i, text in enumerate(questions)]
+    records = [request(system(i), say("user", text)) for i, text in enumerate(questions)]
     finding = only(audit(records), "unstable_prefix")
     assert "a time or an id" in finding.detail
     made = [
         run(
             finding,
-            instructions=[said("system", f"{PAID}\n\n{rules}")],
+            instructions=[say("system", f"{PAID}\n\n{rules}")],
             history=[],
-            what_changes=[said("user", f"It is 10:0{i}:30.\n\n{text}")],
+            what_changes=[say("user", f"It is 10:0{i}:30.\n\n{text}")],
         )
         for i, text in enumerate(questions)
     ]
@@ -268,7 +263,7 @@ def test_what_changes_goes_behind_the_history():
 def test_a_passage_that_was_put_in_front_goes_behind():
     requests = list(chats(4, 400))
     changed = [
-        [one[0], said("user", f"Note {i}: {SENT}"), *one[1:]] for i, one in enumerate(requests)
+        [one[0], say("user", f"Note {i}: {SENT}"), *one[1:]] for i, one in enumerate(requests)
     ]
     finding = only(audit([request(*one) for one in changed]), "unstable_prefix")
     made = [
@@ -289,7 +284,7 @@ def test_a_history_that_is_cut_every_time_is_cut_in_steps():
 
 
 def test_broken_pairs_are_repaired():
-    history = [said("user", "q"), {"role": "tool", "tool_call_id": "gone", "content": "42"}]
+    history = [say("user", "q"), {"role": "tool", "tool_call_id": "gone", "content": "42"}]
     finding = only(audit([request(*history)]), "broken_pair")
     assert kinds([request(*run(finding, messages=history))]) == {}
 
@@ -312,9 +307,9 @@ def test_hits_over_the_budget_are_packed():
 
 def test_a_message_that_is_over_the_budget_alone_is_packed():
     text = "\n\n".join(" ".join(f"w{i}x{k}" for k in range(20)) for i in range(60))
-    finding = only(audit([request(said("user", text))], budget=1500), "over_budget")
+    finding = only(audit([request(say("user", text))], budget=1500), "over_budget")
     packed = run(finding, text=text, question="w7x7")
-    assert kinds([request(said("user", packed))], budget=1500) == {}
+    assert kinds([request(say("user", packed))], budget=1500) == {}
 
 
 def passages(rng, count):
@@ -391,7 +386,7 @@ def remade(kind, finding, steps):
         elif kind == "over":
             text = step.messages[-1]["content"]
             packed = run(finding, **names, text=text)
-            made.append(traces.Step(step.query, {}, [said("user", packed)]))
+            made.append(traces.Step(step.query, {}, [say("user", packed)]))
             continue
         elif finding.fix.startswith("window"):
             window = run(finding, **names)

@@ -7,7 +7,8 @@ import random
 import re
 
 import pytest
-from ctxmem.bench import forgetting
+from chats import assistant as model
+from chats import result, user
 
 import ctxmem
 from ctxmem import audit
@@ -18,6 +19,7 @@ from ctxmem.auditing.forgetting.sequels import joined
 from ctxmem.auditing.forgetting.tool_use import path_read
 from ctxmem.auditing.forgetting.violations import check_of, language_of
 from ctxmem.auditing.forgotten import KINDS, forgotten
+from ctxmem.bench import forgetting
 from ctxmem.cli import main
 from ctxmem.tokens import resolve
 
@@ -25,22 +27,10 @@ WORDS = resolve(lambda text: len(text.split()))
 SYSTEM = {"role": "system", "content": "You help a small team."}
 
 
-def user(text):
-    return {"role": "user", "content": text}
-
-
-def model(text):
-    return {"role": "assistant", "content": text}
-
-
 def call(key, name, **arguments):
     function = {"name": name, "arguments": json.dumps(arguments)}
     calls = [{"id": key, "type": "function", "function": function}]
     return {"role": "assistant", "content": None, "tool_calls": calls}
-
-
-def result(key, text):
-    return {"role": "tool", "tool_call_id": key, "content": text}
 
 
 def requests(*messages, drop_at=None, keep_from=0, instead=()):
@@ -563,6 +553,8 @@ def test_what_cannot_be_restored_is_one_line(transcript, tmp_path, capsys):
 def test_hostile_messages_are_walked_through():
     odd = [None, {}, {"role": "user"}, {"role": "user", "content": [{"type": "x"}]}, {"role": 3}]
     records = [{"session_id": "s", "model": "m", "messages": [SYSTEM, *odd[:n]]} for n in (2, 4, 5)]
-    for each in conversations(records):
-        assert list(Walk(each).moments()) is not None
+    walked = list(conversations(records))
+    for each in walked:
+        assert ["system"] == [moment.entry.role for moment in Walk(each).moments()]
         assert forgotten(each, WORDS) == []
+    assert 2 == len(walked)  # a role that is a number is no conversation

@@ -7,6 +7,7 @@ import random
 from typing import Any, NamedTuple
 
 import pytest
+from chats import say, words
 
 import ctxmem
 from ctxmem import InputError, audit, count_messages
@@ -15,14 +16,6 @@ from ctxmem.tokens import resolve
 
 LONG = "A parcel that nobody takes in goes back to the shop after seven days at the latest."
 RULE = "Refunds are paid within thirty days of purchase, to the card that was charged."
-
-
-def words(text: str) -> int:
-    return len(text.split())
-
-
-def say(role: str, content: Any, **more: Any) -> dict[str, Any]:
-    return {"role": role, "content": content, **more}
 
 
 def function(name: str, description: str) -> dict[str, Any]:

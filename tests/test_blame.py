@@ -8,10 +8,11 @@ import time
 
 import pytest
 from blame_records import ASK, EXPECTED, OLD, PARCEL, REFUND, STAMP, Asked, hits, last, one, request
-from ctxmem.bench import blame as bench
-from ctxmem.bench import blame_questions as made
+from call_counts import calls_of
 
 from ctxmem import blame
+from ctxmem.bench import blame as bench
+from ctxmem.bench import blame_questions as made
 from ctxmem.blaming import prepare
 from ctxmem.blaming.addresses import AddressModel
 from ctxmem.blaming.blocks import blocks_of
@@ -429,18 +430,28 @@ def test_the_plan_counts_tokens_and_money():
 # Hostile texts
 
 
-@pytest.mark.parametrize(
-    "part",
-    [" ", "\n", "\n ", "<document>", "</document><document>", "question: ", "- ", "[1] a\n", '"[{',
-     "a, ", "-----\n", "[[", "Context:\n"],
-)  # fmt: skip
-def test_the_time_to_cut_a_text_grows_with_its_length(part):
-    def seconds(count):
-        text = part * count + "?"
-        started = time.process_time()
-        blocks_of(text)
-        question_of([{"role": "user", "content": text}], None)
-        return time.process_time() - started
+HOSTILE = [
+    *(" ", "\n", "\n ", "<document>", "</document><document>", "question: ", "- ", "[1] a\n"),
+    *('"[{', "a, ", "-----\n", "[[", "Context:\n"),
+]
 
-    seconds(2_000)
-    assert seconds(200_000 // len(part)) < 2.0  # quadratic time would take minutes
+
+def cut(part, count):
+    text = part * count + "?"
+    blocks_of(text)
+    question_of([{"role": "user", "content": text}], None)
+
+
+@pytest.mark.parametrize("part", HOSTILE)
+def test_the_work_to_cut_a_text_grows_with_its_length(part):
+    cut(part, 10)  # what is compiled, is compiled once
+    assert calls_of(lambda: cut(part, 8_000)) <= 9 * calls_of(lambda: cut(part, 1_000))
+
+
+@pytest.mark.perf  # what a regular expression does is no call
+@pytest.mark.parametrize("part", HOSTILE)
+def test_the_time_to_cut_a_text_grows_with_its_length(part):
+    cut(part, 2_000)
+    started = time.process_time()
+    cut(part, 200_000 // len(part))
+    assert time.process_time() - started < 2.0  # quadratic time would take minutes

@@ -8,7 +8,6 @@ import random
 import re
 import shutil
 import subprocess
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -442,11 +441,10 @@ def test_patterns_are_those_of_gitignore(pattern, path, folder, matches):
     assert (Patterns([pattern]).match(path, folder=folder) is not None) == matches
 
 
-def test_a_pattern_of_many_stars_takes_no_time():
+def test_a_pattern_of_many_stars_comes_to_an_end():
     patterns = Patterns(["*a" * 100 + "b"])
-    started = time.process_time()
+    # Exponential without the care that is taken: it would not be seen to end.
     assert patterns.match("a" * 255, folder=False) is None
-    assert time.process_time() - started < 5  # exponential without the care that is taken
 
 
 def test_a_path_that_is_not_there_and_wrong_options_are_refused(tmp_path):

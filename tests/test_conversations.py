@@ -9,19 +9,12 @@ import random
 
 import pytest
 import recorded_chats as recorded
+from chats import say, words
 
 from ctxmem import audit
 from ctxmem.auditing.conversations import conversations
 from ctxmem.cli import main
 from ctxmem.traces import Tally
-
-
-def words(text):
-    return len(text.split())
-
-
-def say(role, text, **more):
-    return {"role": role, "content": text, **more}
 
 
 def texts(messages):

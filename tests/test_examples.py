@@ -70,6 +70,7 @@ def test_what_the_page_about_packing_prints_is_what_it_shows(tmp_path, monkeypat
         exec(compile(code, PACKING.name, "exec"), scope)
         printed = capsys.readouterr().out
         assert shown is None or shown == printed
+    assert sum(shown is not None for _, shown in printed_blocks()) >= 5
 
 
 def test_every_kind_of_passage_has_an_example_with_the_window_that_it_prints():

@@ -9,6 +9,7 @@ import random
 from time import process_time
 
 import pytest
+from chats import user
 from fuzz_size import some
 from random_histories import random_history, random_ui_history
 from random_histories.common import ANSWERS, OUTPUTS, QUESTIONS, SYSTEMS
@@ -22,10 +23,6 @@ PAID = (
 SENT = "Parcels over twenty kilos are collected by a carrier on weekdays between eight and six."
 MOVED = "Whoever moves gives the post office the new address two weeks ahead, in writing."
 PROVIDERS = ("openai", "responses", "anthropic", "gemini", "bedrock", "ui")
-
-
-def user(text):
-    return {"role": "user", "content": text}
 
 
 def texts(messages):

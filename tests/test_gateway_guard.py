@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import pytest
+from chats import user
 from gateways import (
     WAIT,
     Request,
@@ -47,10 +48,6 @@ def guarded(body: Any, wire: str = "chat", **options: Any) -> tuple[Any, Exchang
     exchange = Exchange(made, "one", 1, original=[json.dumps(body).encode()])
     sent = Guard(settings).prepare(exchange)
     return (json.loads(sent) if sent is not None else None), exchange
-
-
-def user(text: str) -> dict[str, Any]:
-    return {"role": "user", "content": text}
 
 
 def long_chat(count: int, words: int) -> list[dict[str, Any]]:

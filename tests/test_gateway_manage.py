@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chats import user
 from fuzz_size import some
 from provider_rules import problems
 
@@ -78,10 +79,6 @@ def manage(store: str = ":memory:", clock: Clock | None = None, **options: Any) 
 
 def text(rng: random.Random, words: int) -> str:
     return " ".join(rng.choice(WORDS) for _ in range(words))
-
-
-def user(said: str) -> dict[str, Any]:
-    return {"role": "user", "content": said}
 
 
 def turns(rng: random.Random, wire: str, count: int, words: int = 120) -> list[list[Any]]:

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from chats import assistant, user
 from gateways import Request, Upstream, raw, reply, request, running
 
 import ctxmem
@@ -52,14 +53,6 @@ def facts_of(
     assert stage.prepare(exchange) is None
     stage.finish(exchange, status, reply)
     return exchange.facts
-
-
-def user(text: str) -> dict[str, Any]:
-    return {"role": "user", "content": text}
-
-
-def assistant(text: str) -> dict[str, Any]:
-    return {"role": "assistant", "content": text}
 
 
 def test_tokens_are_those_of_count_messages_by_part() -> None:

@@ -319,11 +319,11 @@ def test_after_eight_rounds_the_tool_is_taken_away(wire: str, tools: int, stream
     if tools:
         assert [CLIENTS[wire]] == last["tools"]
     else:
-        assert {"type": "none"} if wire == "anthropic" else "none" == last["tool_choice"]
-    final = seen(wire, got, streams)
-    assert "recall" not in json.dumps(final)
-    assert '"end_turn"' in json.dumps(final) or wire != "anthropic"
-    assert '"stop"' in json.dumps(final) or wire != "chat"
+        assert NONE[wire] == last["tool_choice"]
+    final = json.dumps(seen(wire, got, streams))
+    assert "recall" not in final
+    ends = {"anthropic": '"end_turn"', "chat": '"stop"', "responses": '"completed"'}
+    assert ends[wire] in final
 
 
 # Beside the client's calls ------------------------------------------------------------------------
@@ -387,7 +387,7 @@ def test_the_tool_is_behind_the_clients(wire: str) -> None:
         exchange = exchange_of(wire, asked)
         sent = json.loads(with_our_tools(exchange, None, PendingResults()) or b"")
         assert asked.get("tools", []) + request(wire)["tools"][-1:] == sent["tools"]
-        assert asked == {**sent, "tools": asked.get("tools")} or "tools" not in asked
+        assert {**asked, "tools": sent["tools"]} == sent
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -484,13 +484,22 @@ async def test_a_client_that_leaves_as_a_round_ends_is_not_missed() -> None:
 
 
 async def test_a_round_that_does_not_end_is_not_waited_for(monkeypatch: Any) -> None:
-    async def endless() -> AsyncIterator[bytes]:
-        while True:
-            await asyncio.sleep(0.001)
-            yield b""
+    state = []
 
-    monkeypatch.setattr("ctxmem.gateway.recall.recalling._DRAIN_SECONDS", 0.01)
+    async def endless() -> AsyncIterator[bytes]:
+        try:
+            while len(state) < 5000:
+                await asyncio.sleep(0.001)
+                state.append("read")
+                yield b""
+            state.append("at its end")
+        except asyncio.CancelledError:
+            state.append("cancelled")
+            raise
+
+    monkeypatch.setattr("ctxmem.gateway.recall.recalling._DRAIN_SECONDS", 0.05)
     await _drained(endless())
+    assert ["read", "cancelled"] == [state[0], state[-1]]
 
 
 # Any script ---------------------------------------------------------------------------------------

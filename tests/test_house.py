@@ -19,6 +19,7 @@ import ctxmem
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ctxmem"
+BENCHES = sorted((ROOT / "bench").glob("*.py"))
 
 # Low to high; a module imports from lower layers only, rooms not from each other.
 NOUNS = [
@@ -65,6 +66,36 @@ COMPOSERS = [
     "scale",
 ]
 EDGE = ["adapters", "cli", "gateway", "messages", "__main__", "__init__"]
+# What of the edge each part of the edge may import. `ctxmem/bench` is the folder bench/, which
+# measures what users call; the command line finds a benchmark by its name, when it is run.
+OF_THE_EDGE = {
+    "adapters": set(),
+    "gateway": set(),
+    "messages": set(),
+    "__init__": set(),
+    "cli": {"gateway", "bench"},
+    "__main__": {"cli"},
+    "bench": {"adapters", "gateway"},
+}
+# A library that only its adapter, its door or its store imports.
+OWNERS = {
+    "agents": ["adapters/openai_agents.py"],
+    "haystack": ["adapters/haystack.py"],
+    "langchain": ["adapters/langchain"],
+    "langchain_core": ["adapters/langchain", "memory/framework_messages.py"],
+    "litellm": ["adapters/litellm.py"],
+    "llama_index": ["adapters/llama_index", "memory/framework_messages.py"],
+    "pydantic_ai": ["adapters/pydantic_ai.py"],
+    "httpx": ["gateway"],
+    "mcp": ["cli/mcp.py", "gateway/mcp"],
+    "opentelemetry": ["gateway/telemetry", "telemetry.py"],
+    "prometheus_client": ["gateway/telemetry"],
+    "starlette": ["gateway"],
+    "uvicorn": ["gateway"],
+    "psycopg": ["stores/postgres"],
+    "redis": ["stores/redis"],
+    "rich": ["cli"],
+}
 NATIVE_IN = {
     "_native": {
         *("tokens", "dedup", "outline", "value", "compress", "selection", "render", "memory"),
@@ -94,17 +125,27 @@ def parsed(path: Path) -> ast.Module:
         gc.enable()
 
 
-def imports_of(path: Path) -> set[str]:
-    """Return the ctxmem modules that a file imports, at any place in the file."""
+def imported(path: Path) -> set[str]:
+    """Return the modules that a file imports, at any place in the file.
+
+    Those of `import_module` count too, as far as their names are written there.
+    """
     found = set()
     for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.ImportFrom) and node.module == "ctxmem":
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ctxmem."):
-            found.add(node.module.split(".")[1])
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            # What is imported may be a module too, as in `from ctxmem import chat`.
+            found.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
         elif isinstance(node, ast.Import):
-            found.update(a.name.split(".")[1] for a in node.names if a.name.startswith("ctxmem."))
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            # The name, or the beginning of f"ctxmem.bench.{name}".
+            found.update(re.findall(r"^f?'([\w.]+)", ast.unparse(node.args[0])))
     return found
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the ctxmem modules that a file imports, by the names of their rooms."""
+    return {name.split(".")[1] for name in imported(path) if name.startswith("ctxmem.")}
 
 
 def test_imports_go_down_only():
@@ -121,11 +162,56 @@ def test_imports_go_down_only():
                 assert level[name] < level[room], f"{room} must not import {name}"
 
 
+def test_the_edge_imports_of_itself_what_is_named():
+    doors = [(room, path) for room, path in modules() if room in EDGE]
+    seen = set()
+    for room, path in [*doors, *(("bench", path) for path in BENCHES)]:
+        for name in (imports_of(path) & OF_THE_EDGE.keys()) - {room}:
+            assert name in OF_THE_EDGE[room], f"{path.relative_to(ROOT)} must not import {name}"
+            seen.add((room, name))
+        if room in ("adapters", "gateway", "cli"):
+            assert imports_of(path).isdisjoint(NATIVE_IN), f"{path.name} goes past the rooms"
+    assert seen == {(room, name) for room, names in OF_THE_EDGE.items() for name in names}
+
+
+def test_adapters_of_two_frameworks_do_not_know_each_other():
+    frameworks = {"haystack", "langchain", "litellm", "llama_index", "openai_agents", "pydantic_ai"}
+    folder = PACKAGE / "adapters"
+    assert frameworks < {path.stem for path in folder.iterdir()}
+    for path in folder.rglob("*.py"):
+        own = path.relative_to(folder).with_suffix("").parts[0]
+        names = {n.split(".")[2] for n in imported(path) if n.startswith("ctxmem.adapters.")}
+        assert not (names & frameworks) - {own}, f"{path.relative_to(ROOT)} imports {names}"
+
+
+def test_a_library_is_imported_by_its_owner_alone():
+    used = {library: set() for library in OWNERS}
+    for _, path in modules():
+        place = path.relative_to(PACKAGE).as_posix()
+        for library in {name.split(".")[0] for name in imported(path)} & OWNERS.keys():
+            owner = next((one for one in OWNERS[library] if place.startswith(one)), None)
+            assert owner is not None, f"{place} must not import {library}"
+            used[library].add(owner)
+    assert used == {library: set(owners) for library, owners in OWNERS.items()}
+
+
+def test_no_import_is_relative():
+    for _, path in modules():
+        nodes = ast.walk(parsed(path))
+        assert not [one for one in nodes if isinstance(one, ast.ImportFrom) and one.level], path
+
+
 def test_core_never_sees_python():
-    for path in [*ROOT.glob("csrc/core/*/*"), *ROOT.glob("csrc/kernels/*")]:
-        if path.suffix in (".hpp", ".cpp"):
-            text = path.read_text(encoding="utf-8")
-            assert "Python.h" not in text and "pybind11" not in text, path.name
+    sources = [
+        path
+        for folder in ("csrc/core", "csrc/kernels")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".hpp", ".cpp")
+    ]
+    assert len(sources) > 100, "the sources are in other folders"
+    for path in sources:
+        text = path.read_text(encoding="utf-8")
+        assert "Python.h" not in text and "pybind11" not in text, path.name
 
 
 def test_kernels_include_no_standard_library():

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
+from chats import words
 
 import ctxmem
 from ctxmem import Chunk, InputError, InputTypeError, Section, pack
@@ -141,10 +142,6 @@ def test_one_item_out_of_place_is_named_not_guessed():
 
 def one(**fields):
     return read([{"text": "a passage", **fields}]).chunks[0]
-
-
-def words(text):
-    return len(text.split())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
+from chats import words
 
 import ctxmem
 
@@ -36,10 +37,6 @@ STATS = hasattr(types, "ExtendedModelResponse")
 SUMMARIZER = "summarizer" in inspect.signature(SummarizationMiddleware).parameters
 
 CORPUS = json.loads((Path(__file__).parent / "data" / "histories.json").read_text("utf-8"))
-
-
-def words(text):
-    return len(text.split())
 
 
 # Documents ----------------------------------------------------------------------------------------

@@ -41,10 +41,6 @@ SUMMARIZER = "summarizer" in inspect.signature(SummarizationMiddleware).paramete
 CORPUS = json.loads((Path(__file__).parent / "data" / "histories.json").read_text("utf-8"))
 
 
-def words(text):
-    return len(text.split())
-
-
 class Scripted(BaseChatModel):
     """A model that says what it is told to, and remembers what it was sent."""
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from chats import random_chat
+from chats import random_chat, words
 
 import ctxmem
 from ctxmem.errors import StoreError
@@ -34,11 +34,6 @@ from llama_index.core.schema import (
 )
 
 from ctxmem.adapters.llama_index import ContextMemory, ContextMemoryBlock, ContextPostprocessor
-
-
-def words(text):
-    return len(text.split())
-
 
 # Nodes --------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ async def test_every_tool_reads_only_and_has_schemas(path: str):
             for name, schema in tool.input_schema["properties"].items():
                 assert schema["description"], (tool.name, name)
         assert "session" in tools[0].input_schema["properties"]
-        assert "It is data" in client.instructions or "it is data" in client.instructions
+        assert "it is data" in client.instructions.casefold()
 
 
 async def test_recall_finds_what_was_said_and_reads_a_page_by_its_id(path: str):

@@ -8,20 +8,12 @@ import random
 from contextlib import suppress
 
 import pytest
-from chats import random_chat
+from chats import assistant, random_chat, user
 
 import ctxmem
 from ctxmem import InputError, Memory, SessionDeletedError
 from ctxmem.memory.binding import HEADING
 from ctxmem.stores import MemoryStore, SqliteStore
-
-
-def user(text):
-    return {"role": "user", "content": text}
-
-
-def assistant(text):
-    return {"role": "assistant", "content": text}
 
 
 def talk(memory, turns, start=0):
@@ -200,7 +192,8 @@ def test_a_message_that_is_forgotten_is_nowhere(store, tmp_path):
     (page,) = memory.append(user(secret))
     talk(memory, 20)
     assert "XK-4471-ZULU" in text_of(memory.window("What is the vault code?"))
-    assert len(other.pages()) == len(memory.pages()) or other.window()
+    assert "XK-4471-ZULU" in text_of(other.window("What is the vault code?"))
+    assert len(other.pages()) == len(memory.pages()) == 42
     deleted = memory.forget(page)
     assert not deleted.held
     for one in (memory, other, Memory(900, store=store)):
@@ -209,9 +202,7 @@ def test_a_message_that_is_forgotten_is_nowhere(store, tmp_path):
         assert one.page(page).text == "" and len(one.pages()) == 42
         assert all("XK-4471" not in entry.text for entry in one.ledger())
         assert all("XK-4471" not in str(receipt.binding) for receipt in one.receipts())
-        assert one.recall("vault code XK-4471-ZULU", 3) == [] or all(
-            "XK" not in str(found) for found in one.recall("vault code XK-4471-ZULU", 3)
-        )
+        assert "XK" not in str(one.recall("vault code XK-4471-ZULU", 3))
     for name in os.listdir(tmp_path):
         assert b"XK-4471" not in (tmp_path / name).read_bytes(), name
     window = talk(memory, 5, 20)
@@ -331,6 +322,7 @@ def test_all_sessions_of_a_tenant_can_be_searched(store):
 
 
 def test_a_result_may_come_when_a_page_policy_has_evicted_its_call():
+    made = 0
     for seed in range(60):
         rng = random.Random(seed)
         memory = Memory(rng.randint(100, 600), policy="lru")
@@ -338,6 +330,8 @@ def test_a_result_may_come_when_a_page_policy_has_evicted_its_call():
             memory.append(message)
             with suppress(ctxmem.BudgetError):
                 assert memory.window().tokens <= memory.budget
+                made += 1
+    assert made > 1500, made
 
 
 @pytest.mark.parametrize("size", [511, 512, 1100])

@@ -188,7 +188,8 @@ def test_recall_for_a_query_takes_no_more_than_was_saved():
     memory.append({"role": "user", "content": "Which berth is mine?"})
     window = memory.window("Which berth is mine?")
     assert memory.stats().cost <= memory.stats().untrimmed
-    assert saved > 0 or not window.recalled
+    # 205 tokens were saved. Of them a query may spend 30, and no message is as short.
+    assert 0 < saved < 500 and window.recalled == ()
 
 
 def test_a_reopened_session_keeps_to_the_law(tmp_path):

@@ -17,6 +17,7 @@ from chats import (
     user,
     words,
 )
+from usages import png
 
 import ctxmem
 from ctxmem.chat import OVERHEAD, units
@@ -266,11 +267,6 @@ def test_every_framework_counts_alike():
 )
 def test_no_block_counts_for_nothing(block):
     assert 400 <= ctxmem.count_messages([{"role": "assistant", "content": [block]}]) <= 1700
-
-
-def png(wide, high):
-    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", wide, high)
-    return base64.b64encode(head).decode()
 
 
 def jpeg(wide, high):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chats import user
 
 from ctxmem import InputError, InputTypeError, Memory
 from ctxmem.memory.snapshots import EVERY
@@ -32,10 +33,6 @@ class Meaning:
     @property
     def texts(self) -> int:
         return sum(map(len, self.calls))
-
-
-def user(text: str) -> dict[str, str]:
-    return {"role": "user", "content": text}
 
 
 def test_a_message_without_a_common_word_is_found_by_its_vector():

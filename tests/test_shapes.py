@@ -11,6 +11,7 @@ import json
 from enum import Enum
 
 import pytest
+from chats import words
 
 import ctxmem
 from ctxmem.chat import units
@@ -20,10 +21,6 @@ from ctxmem.chat.reading import read
 from ctxmem.chat.shapes import get
 
 RULE, QUESTION, ANSWER, RESULT = "Be short.", "How long is it?", "Thirty days.", "thirty days"
-
-
-def words(text):
-    return len(text.split())
 
 
 def openai():

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from chats import user
 
 import ctxmem
 from ctxmem import Memory
@@ -31,10 +32,6 @@ connection.execute("SELECT count(*) FROM record").fetchone()
 print("reading", flush=True)
 sys.stdin.readline()
 """
-
-
-def said(text):
-    return {"role": "user", "content": text}
 
 
 def files_with(folder, needle):
@@ -159,7 +156,7 @@ def test_an_open_memory_in_a_thread_learns_that_its_session_was_deleted(tmp_path
         if ended:
             return
         try:
-            memory.append(said(f"turn {turn} SECRET"))
+            memory.append(user(f"turn {turn} SECRET"))
             memory.window()
         except ctxmem.SessionDeletedError as error:
             ended.append(error)
@@ -215,12 +212,12 @@ def test_a_fork_while_threads_append_leaves_parent_and_child_whole_sessions(tmp_
     memory = Memory(1500, store=path, counter=lambda text: len(text) // 4)
 
     def talk(turn):
-        memory.append([said(f"first {turn}"), said(f"second {turn}")])
+        memory.append([user(f"first {turn}"), user(f"second {turn}")])
         memory.window()
         memory.recall(f"first {turn}", 2)
 
     def check():
-        memory.append(said("child"))
+        memory.append(user("child"))
         assert memory.window().tokens <= 1500
         texts = [page.text for page in memory.pages() if page.text != "child"]
         assert all(
@@ -249,7 +246,7 @@ def test_a_fork_waits_for_the_locks_of_counters_and_trimming(kind):
     lock, work = {
         "a counter of one's own": (counter._lock, lambda: counter.count("x" * 999)),
         "names": (names._lock, lambda: names._resolved.clear() or resolve("estimate")),
-        "trimming": (trimmer._lock, lambda: trimmer.trim([said("hello")], 99)),
+        "trimming": (trimmer._lock, lambda: trimmer.trim([user("hello")], 99)),
     }[kind]
     inside, leave = threading.Event(), threading.Event()
     holder = threading.Thread(target=slowly, args=(lock, inside, leave))
@@ -320,11 +317,11 @@ def test_a_message_never_takes_the_place_of_one_with_the_same_id(tmp_path, monke
     monkeypatch.setattr(encoding, "page_id", anagram_id)
     path = ":memory:" if kind == "memory" else tmp_path / "chat.db"
     memory = Memory(1000, store=path)
-    memory.append(said("Pay 12 euros to Ann."))
+    memory.append(user("Pay 12 euros to Ann."))
     with pytest.raises(ctxmem.InputError, match="stored with other bytes"):
-        memory.append([said("Thank you."), said("Pay 21 euros to Ann.")])
-    memory.append(said("Pay 12 euros to Ann."))  # the same bytes are the same page
-    memory.append(said("Goodbye."))
+        memory.append([user("Thank you."), user("Pay 21 euros to Ann.")])
+    memory.append(user("Pay 12 euros to Ann."))  # the same bytes are the same page
+    memory.append(user("Goodbye."))
     expected = ["Pay 12 euros to Ann.", "Pay 12 euros to Ann.", "Goodbye."]
     assert expected == [page.text for page in memory.pages()]
     assert expected == [message["content"] for message in memory.window().messages]
@@ -339,6 +336,6 @@ def test_ids_of_messages_are_keyed_and_differ_from_process_to_process(tmp_path):
     keys = []
     for number in range(2):
         with SqliteStore(tmp_path / f"{number}.db") as store:
-            Memory(1000, store=store, session="s").append(said("My booking is HAT017."))
+            Memory(1000, store=store, session="s").append(user("My booking is HAT017."))
             keys += [line["page"] for line in store.export("default") if "page" in line]
     assert 2 == len(set(keys))

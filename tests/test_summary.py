@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from chats import assistant, user
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,14 +13,6 @@ import ctxmem
 from ctxmem import verify_summary
 from ctxmem.errors import InputTypeError
 from ctxmem.memory.ledger import Ledger
-
-
-def user(text: str) -> dict[str, str]:
-    return {"role": "user", "content": text}
-
-
-def assistant(text: str) -> dict[str, str]:
-    return {"role": "assistant", "content": text}
 
 
 def tool(text: str) -> dict[str, str]:

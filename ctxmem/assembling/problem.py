@@ -174,7 +174,7 @@ class Problem:
             found = self._attempt(min(high, self.blocks.total_tokens))
             if found is not None and found.items.price == 0:
                 return  # everything fits
-        guess = min(max(low, self._guess(high)), high)
+        guess = min(max(low, self._guess()), high)
         for _ in range(FEW_SPLITS if self.blocks.few else SPLITS):
             found = self._attempt(guess)
             if found is None:
@@ -208,7 +208,7 @@ class Problem:
             if limit <= high:
                 self._attempt(limit)
 
-    def _guess(self, high: int) -> int:
+    def _guess(self) -> int:
         """Return the tokens of blocks whose density is above the price at which all would fit."""
         menu = max(self.menus, key=lambda menu: menu.feasible and menu.end)
         tokens, density = self.blocks.curve

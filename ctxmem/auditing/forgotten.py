@@ -21,7 +21,7 @@ from ctxmem.auditing.forgetting.findings import (
     excerpt,
 )
 from ctxmem.auditing.forgetting.identifiers import Identifiers
-from ctxmem.auditing.forgetting.losses import Departure, Moment, Walk
+from ctxmem.auditing.forgetting.losses import Departure, Walk
 from ctxmem.auditing.forgetting.questions import Questions
 from ctxmem.auditing.forgetting.rules import Rules
 from ctxmem.auditing.forgetting.sequels import joined
@@ -58,13 +58,11 @@ def _read(conversation: Conversation, counter: Counter) -> tuple[list[Forgotten]
             settled += questions.given_again
         needs += identifiers.take(at, settled, again)
         for one in needs:
-            _join(joined, one, at, conversation.session, counter)
+            _join(joined, one, conversation.session, counter)
     return list(joined.values()), walk.departures
 
 
-def _join(
-    joined: dict[Any, Forgotten], one: Need, at: Moment, session: str, counter: Counter
-) -> None:
+def _join(joined: dict[Any, Forgotten], one: Need, session: str, counter: Counter) -> None:
     """Add a need to the finding about the same; what is shown outweighs what is only likely."""
     tokens = counter.count(one.counted)
     known = joined.get((one.kind, one.about))

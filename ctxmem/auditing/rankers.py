@@ -64,9 +64,9 @@ class Rankers:
                 ranker = self._rankers[event.name] = _Ranker(place=place)
             others = set().union(*keys[:i], *keys[i + 1 :])
             self._add_list(ranker, event, keys[i], others, tokens_of)
-        for (i, a), (j, b) in combinations(enumerate(lists), 2):
+        for a, b in combinations(lists, 2):
             if a.name != b.name:
-                self._add_pair(a, b, keys[i], keys[j])
+                self._add_pair(a, b)
 
     def _add_list(
         self,
@@ -98,7 +98,7 @@ class Rankers:
                 for key, score in zip(keys, scores, strict=True)
             ]
 
-    def _add_pair(self, a: Event, b: Event, a_keys: list[str], b_keys: list[str]) -> None:
+    def _add_pair(self, a: Event, b: Event) -> None:
         first, second = sorted((a, b), key=lambda event: event.name)
         known = self._pairs.get((first.name, second.name))
         if known is None:

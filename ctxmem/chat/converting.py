@@ -97,7 +97,7 @@ def _is_foreign(message: Any, provider: str) -> bool:
     role, kind = message.get("role"), message.get("type")
     if role is None:
         # An item of Responses; dicts that frameworks write have other types.
-        return provider != "responses" and isinstance(kind, str) and _is_item(message, kind)
+        return provider != "responses" and isinstance(kind, str) and _is_item(kind)
     if provider != "openai" and role in ("tool", "function"):
         return True
     if provider == "anthropic" and role == "developer":
@@ -125,7 +125,7 @@ def _is_foreign(message: Any, provider: str) -> bool:
     return False
 
 
-def _is_item(message: Mapping[str, Any], kind: str) -> bool:
+def _is_item(kind: str) -> bool:
     return kind.endswith(("_call", "_output", "_list_tools")) or kind == "reasoning"
 
 

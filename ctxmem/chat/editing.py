@@ -118,14 +118,6 @@ def _without_extra(inner: Any, name: str, places: set[int], fields: dict[str, An
     fields["additional_kwargs"] = with_fields(extra, **{name: left or None})
 
 
-def with_parts(message: Any, parts: Mapping[int, Part], places: Sequence[Part]) -> Any:
-    """Return a copy of a message with blocks replaced: `parts[i]` instead of `places[i]`."""
-    blocks = content_list(message)
-    for i, part in parts.items():
-        blocks[places[i].places[0][1]] = part.value
-    return with_content(message, blocks)
-
-
 def replaced(message: Any, changes: Iterable[tuple[Part, Any]]) -> Any:
     """Return a copy of a message with other values in the first places of some parts."""
     inner = inner_of(message)

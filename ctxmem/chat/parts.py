@@ -252,8 +252,6 @@ def _are_results(content: list[Any]) -> bool:
 
 # Items of the Responses API -----------------------------------------------------------------------
 
-_ITEM_RESULTS = {"mcp_approval_response": "approval_request_id"}
-
 
 def _item(item: Any) -> Part:
     """Read an item that is no message: a call, an output, a thought, or what the provider ran."""

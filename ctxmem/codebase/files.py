@@ -138,7 +138,7 @@ class _Walk:
                     else:
                         self._skip(f"{path}/", reason)
                     continue
-                reason = self._why_not_file(entry, path, rules)
+                reason = self._why_not_file(path, rules)
                 if reason is None:
                     yield Found(Path(entry.path), self.prefix + path, False)
                 else:
@@ -164,9 +164,7 @@ class _Walk:
             return "vendored or built"
         return _ignored(path, rules, folder=True)
 
-    def _why_not_file(
-        self, entry: os.DirEntry[str], path: str, rules: Sequence[tuple[str, Patterns]]
-    ) -> str | None:
+    def _why_not_file(self, path: str, rules: Sequence[tuple[str, Patterns]]) -> str | None:
         if self._excluded(path, folder=False):
             return "excluded"
         if self.include.patterns:

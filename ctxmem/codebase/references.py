@@ -96,7 +96,7 @@ def find_references(files: Sequence[SourceFile], names: Sequence[frozenset[str]]
         f = file_of[i]
         parent = symbol.parent + first[f] if symbol.parent >= 0 else -1
         for name in sorted(names[i] & known_names):
-            weight, found = _meant(meanings[name], i, parent, f, file_of, symbols, first, imported)
+            weight, found = _meant(meanings[name], parent, f, file_of, symbols, first, imported)
             for j in found:
                 if j != i:
                     edges[i, j] = edges.get((i, j), 0.0) + weight / len(found)
@@ -107,7 +107,6 @@ def find_references(files: Sequence[SourceFile], names: Sequence[frozenset[str]]
 
 def _meant(
     found: list[int],
-    i: int,
     parent: int,
     f: int,
     file_of: Sequence[int],
@@ -115,7 +114,7 @@ def _meant(
     first: Sequence[int],
     imported: Sequence[frozenset[int]],
 ) -> tuple[float, list[int]]:
-    """Return the definitions that a use of a name in symbol `i` may mean, and its weight."""
+    """Return the definitions that a use of a name may mean, and its weight."""
     here = [j for j in found if file_of[j] == f]
     if parent >= 0:
         same = [

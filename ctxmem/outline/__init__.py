@@ -241,7 +241,7 @@ class MergedTexts:
         if not spans:
             # Whole chunks are shown unchanged: no missing fence is added.
             flags = flags & np.uint8(255 - TORN)
-            unit, start, end, first = self._at_chunk_ends(start, end, first)
+            unit, start, end, first = self._at_chunk_ends(start, first)
             kind, flags = kind[unit], flags[unit]
             part = np.searchsorted(unit, np.arange(len(need) + 1), side="left").astype(np.int32)
             need, also = (
@@ -316,7 +316,7 @@ class MergedTexts:
         ]
 
     def _at_chunk_ends(
-        self, start: NDArray[np.int64], end: NDArray[np.int64], first: NDArray[np.int64]
+        self, start: NDArray[np.int64], first: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], ...]:
         """Cut the units again at the ends of chunks.
 

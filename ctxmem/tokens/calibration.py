@@ -41,7 +41,6 @@ OVERHEADS = ("request", "message")
 FORMAT = "ctxmem calibration"
 VERSION = 1
 
-_SIZE = len(KINDS) + len(OVERHEADS)
 _OVERHEAD_MEAN = (4.0, 4.0)
 _OVERHEAD_SPREAD = (30.0, 3.0)  # tokens; of a proxy's own prompt see `_with_unknown_overhead`
 _CONSTANT_NOISE = 3.0  # tokens of any observation that belong to nothing in particular

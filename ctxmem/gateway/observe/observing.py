@@ -86,7 +86,7 @@ class Observe:
         if reply is not None and reply.usage is not None and exchange.sent is None:
             reported = reply.usage.input
             if reported:
-                self.scales.learn(exchange.wire, asked, weight.total, reported)
+                self.scales.learn(asked, weight.total, reported)
 
     def read(self, exchange: Exchange) -> Reading:
         """Return what an exchange asks; `Unreadable` or ValueError if it cannot be read."""

@@ -180,7 +180,7 @@ class Scales:
             self._weighed.clear()
         self._weighed[key] = made
 
-    def learn(self, wire: Wire, asked: Asked, tokens: int, reported: int) -> bool:
+    def learn(self, asked: Asked, tokens: int, reported: int) -> bool:
         """Let an estimate learn from the input tokens that a provider reported; whether it did."""
         counter = self.counter(asked.model)
         if not isinstance(counter, Estimate) or tokens > _MOST_LEARNED or asked.kept:
