@@ -76,12 +76,8 @@ void Requirements::reduce(std::span<const std::int64_t> weights, std::int64_t li
     // Components that have an edge, densely numbered in the same order.
     std::vector<std::size_t> row(count(), kNone);
     std::vector<char> joined(count(), 0);
-    std::size_t all = 0;
     for (std::size_t c = 0; c < count(); ++c)
-        for (const Requirement& edge : edges_[c]) {
-            joined[c] = joined[component_[edge.to]] = 1;
-            ++all;
-        }
+        for (const Requirement& edge : edges_[c]) joined[c] = joined[component_[edge.to]] = 1;
     std::size_t rows = 0;
     for (std::size_t c = 0; c < count(); ++c)
         if (joined[c] != 0) row[c] = rows++;

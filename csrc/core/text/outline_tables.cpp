@@ -65,7 +65,7 @@ std::size_t separators(std::string_view content, char separator) {
 bool has_gap(std::string_view content) {
     bool found = false;
     for (std::size_t i = 1; i < content.size(); ++i)
-        found |= (content[i - 1] == ' ') & (content[i] == ' ');
+        found |= (int{content[i - 1] == ' '} & int{content[i] == ' '}) != 0;  // without a branch
     return found;
 }
 
