@@ -14,7 +14,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from errno import EINVAL
-from pathlib import Path
 from typing import Any, TextIO
 
 from ctxmem import __version__
@@ -62,7 +61,7 @@ def _run(argv: list[str]) -> int:
         parser, commands = make_parser()
         name = next((word for word in argv if word in commands), "")
         if name in _SETTINGS and "--no-config" not in argv[: argv.index(name)]:
-            settings.apply(commands, _SETTINGS, name, Path.cwd())
+            settings.apply(commands, _SETTINGS, name)
         arguments = parser.parse_args(argv)
         with warnings.catch_warnings(record=False):
             setattr(warnings, "showwarning", _show_warning)  # noqa: B010

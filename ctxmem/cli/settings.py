@@ -26,17 +26,16 @@ def apply(
     commands: Mapping[str, argparse.ArgumentParser],
     allowed: Mapping[str, Collection[str]],
     name: str,
-    folder: Path,
 ) -> None:
     """Make the values of the nearest `pyproject.toml` the defaults of a command's options.
 
     `allowed` has, for each command, the options that may be set. Nothing is done where no
-    `pyproject.toml` in `folder` or above it has the section.
+    `pyproject.toml` in the current folder or above it has the section.
 
     Raises:
         InputError: the file is not TOML, or a key or a value is not one that the command takes.
     """
-    found = _nearest(folder)
+    found = _nearest()
     if found is None:
         return
     path, section = found
@@ -55,8 +54,12 @@ def apply(
         parser.set_defaults(**{action.dest: _checked(action, value, f"{where} {key}")})
 
 
-def _nearest(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+def _nearest() -> tuple[Path, dict[str, Any]] | None:
     """Return the nearest file that has the section, and the section."""
+    try:
+        folder = Path.cwd()
+    except OSError:  # it was deleted
+        return None
     for parent in (folder, *folder.parents):
         path = parent / _FILE
         try:
