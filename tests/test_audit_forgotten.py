@@ -9,6 +9,7 @@ import re
 import pytest
 from chats import assistant as model
 from chats import result, user
+from ctxmem.bench import forgetting
 
 import ctxmem
 from ctxmem import audit
@@ -19,7 +20,6 @@ from ctxmem.auditing.forgetting.sequels import joined
 from ctxmem.auditing.forgetting.tool_use import path_read
 from ctxmem.auditing.forgetting.violations import check_of, language_of
 from ctxmem.auditing.forgotten import KINDS, forgotten
-from ctxmem.bench import forgetting
 from ctxmem.cli import main
 from ctxmem.tokens import resolve
 

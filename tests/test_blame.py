@@ -9,10 +9,10 @@ import time
 import pytest
 from blame_records import ASK, EXPECTED, OLD, PARCEL, REFUND, STAMP, Asked, hits, last, one, request
 from call_counts import calls_of
-
-from ctxmem import blame
 from ctxmem.bench import blame as bench
 from ctxmem.bench import blame_questions as made
+
+from ctxmem import blame
 from ctxmem.blaming import prepare
 from ctxmem.blaming.addresses import AddressModel
 from ctxmem.blaming.blocks import blocks_of

@@ -399,7 +399,7 @@ def test_evicted_pages_are_forgotten_beyond_the_bound():
 
 def test_a_unit_is_forgotten_whole():
     table = page_table(10, "lru", remember=2)
-    slots = [table.insert("%032x" % n, 1, unit=7) for n in range(3)]
+    slots = [table.insert(f"{n:032x}", 1, unit=7) for n in range(3)]
     table.store(slots[1])  # three pages, one above the bound: none can come back alone
     assert (0, 0) == (table.stored, len(table))
 

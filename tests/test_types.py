@@ -87,22 +87,11 @@ FAULTS = {
 """Lines that a type checker must refuse, with a word of its message."""
 
 
-@pytest.fixture(scope="module")
-def checked(tmp_path_factory):
-    """Return what `mypy --strict` prints about two programs that import ctxmem, by their names.
-
-    It is run once for both: most of its time is reading ctxmem.
-    """
+def check_types(folder: Path, programs: dict[str, str]) -> dict[str, list[str]]:
+    """Return the lines that `mypy --strict` prints about programs, by their names."""
     pytest.importorskip("mypy")
-    folder = tmp_path_factory.mktemp("programs")
-    names = list(enumerate(ctxmem.__all__))
-    lines = [
-        *(f"from ctxmem import {name} as name_{i}" for i, name in names),
-        *(f"value_{i} = ctxmem.{name}" for i, name in names),
-    ]
-    programs = {"sound.py": lines, "faulty.py": FAULTS}
-    for name, more in programs.items():
-        (folder / name).write_text(PROGRAM + "\n".join(more) + "\n", encoding="utf-8")
+    for name, text in programs.items():
+        (folder / name).write_text(text, encoding="utf-8")
     options = ["--strict", "--follow-imports=silent", "--no-error-summary", "--no-incremental"]
     done = subprocess.run(
         [sys.executable, "-m", "mypy", *options, *programs],
@@ -118,12 +107,29 @@ def checked(tmp_path_factory):
     return {name: [line for line in printed if line.startswith(f"{name}:")] for name in programs}
 
 
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory):
+    """Return what is printed about two programs that import ctxmem.
+
+    It is checked once for both: most of the time is reading ctxmem.
+    """
+    names = list(enumerate(ctxmem.__all__))
+    lines = [
+        *(f"from ctxmem import {name} as name_{i}" for i, name in names),
+        *(f"value_{i} = ctxmem.{name}" for i, name in names),
+    ]
+    sound, faulty = ("\n".join([PROGRAM, *more, ""]) for more in (lines, FAULTS))
+    return check_types(
+        tmp_path_factory.mktemp("programs"), {"sound.py": sound, "faulty.py": faulty}
+    )
+
+
 def test_a_strict_type_checker_accepts_every_public_name(checked):
     assert checked["sound.py"] == []
 
 
 def test_a_strict_type_checker_refuses_what_ctxmem_would(checked):
-    start = len(PROGRAM.splitlines())
+    start = len(PROGRAM.splitlines()) + 1
     messages = [line for line in checked["faulty.py"] if ": error:" in line]
     for number, (line, word) in enumerate(FAULTS.items(), start + 1):
         about = [text for text in messages if text.startswith(f"faulty.py:{number}:")]
@@ -138,9 +144,7 @@ def test_a_strict_type_checker_refuses_what_ctxmem_would(checked):
 def test_what_newcomers_copy_passes_a_strict_type_checker(page, tmp_path):
     text = (ROOT / page).read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    program = tmp_path / "program.py"
-    program.write_text("\n".join(blocks), encoding="utf-8")
-    assert check_types(program) == []
+    assert check_types(tmp_path, {"program.py": "\n".join(blocks)}) == {"program.py": []}
 
 
 def test_type_checkers_and_python_import_the_same_names_from_the_same_modules():
