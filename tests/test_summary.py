@@ -391,7 +391,7 @@ def test_the_summarizer_adds_statements_that_it_would_leave_out_within_its_budge
         messages.AIMessage("It listens on port 8080, as the file of settings says."),
         messages.HumanMessage("And which port do the tests use?"),
     ]
-    asked = "[user]\nWhich port?\n\n[user]\nAnd which port do the tests use?"
+    asked = "[user]\nWhich port?\n\n…\nAnd which port do the tests use?"
     assert summarizer(28)(said) == f"{asked}\n\n[still binding]\nNever restart the server."
     for budget in range(28, 80):
         summary = summarizer(budget)(said)
@@ -436,6 +436,17 @@ def test_the_summarizer_carries_statements_through_five_summaries(wrap):
         assert "Never touch vendor/." in summary
         assert "My name is Anna." in summary
         assert "use PostgreSQL" in summary
+
+
+def test_the_summarizer_adds_an_offer_that_was_accepted_where_it_shows_the_offer_alone():
+    pytest.importorskip("langchain_core")
+    from ctxmem.adapters.langchain import summarizer
+
+    said = [assistant("Shall we use PostgreSQL?"), user("Yes, go with that."), *files("f")]
+    summary = summarizer(200, query="Shall we use PostgreSQL?")(said)
+    shown, _, block = summary.partition("[still binding]")
+    assert "Shall we use PostgreSQL?" in shown and "Yes, go with that." not in shown
+    assert block.split("\n")[1:] == ["Shall we use PostgreSQL?"]
 
 
 def test_the_summarizer_does_not_carry_on_what_was_superseded():

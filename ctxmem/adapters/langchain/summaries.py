@@ -66,7 +66,9 @@ def summarizer(
                 continue  # those that the new summary lacks are added at its end
             if query is None and role == "user":
                 asked = text
-            paragraphs += [Chunk(p, source=role) for p in text.split("\n\n") if p.strip()]
+            # Numbers as ids, so that of equally good ones the earlier is chosen.
+            new = enumerate(filter(str.strip, text.split("\n\n")), len(paragraphs))
+            paragraphs += [Chunk(p, id=f"{n:06}", source=role) for n, p in new]
         if not messages:
             return ""
         added: list[str] = []
@@ -75,7 +77,7 @@ def summarizer(
             room = replace(whole, reserve=whole.tokens - whole.limit + _cost(added, counter))
             packed = pack(paragraphs, room, query=asked or None, **settings) if paragraphs else None
             chosen = packed.text if packed is not None else ""
-            lost = dict.fromkeys(m.text for m in _statements(chosen, messages))
+            lost = dict.fromkeys(_lost(chosen, messages))
             text = "\n\n".join(filter(None, (chosen, _block([m for m in lost if m in added]))))
             if count_tokens(text, counter) > whole.limit:
                 break
@@ -100,17 +102,22 @@ def _unfolded(messages: Sequence[Any]) -> list[Any]:
         if text is None:
             found.append(message)
             continue
-        text, _, block = text.partition(f"\n{BINDING}\n")
-        before, *sections = _SECTION.split(_LEFT_OUT.sub("", text))
-        said = [("user", before), *zip(sections[::2], sections[1::2], strict=True)]
-        if block:
-            said.append(("user", f"{BINDING}\n{block}"))
-        found += [
-            {"role": "assistant" if role == "tool" else role, "content": one.strip()}
-            for role, one in said
-            if one.strip()
-        ]
+        found += _sections(text)
     return found
+
+
+def _sections(text: str) -> list[Any]:
+    """Return the text of a summary as messages."""
+    text, _, block = text.partition(f"\n{BINDING}\n")
+    before, *sections = _SECTION.split(_LEFT_OUT.sub("", text))
+    said = [("user", before), *zip(sections[::2], sections[1::2], strict=True)]
+    if block:
+        said.append(("user", f"{BINDING}\n{block}"))
+    return [
+        {"role": "assistant" if role == "tool" else role, "content": one.strip()}
+        for role, one in said
+        if one.strip()
+    ]
 
 
 def _summary_in(message: Any) -> str | None:
@@ -125,6 +132,15 @@ def _summary_in(message: Any) -> str | None:
     elif marks.get("lc_source") != "summarization" and f"\n{BINDING}\n" not in text:
         return None
     return f"\n{text.strip()}\n"
+
+
+def _lost(summary: str, messages: Sequence[Any]) -> list[str]:
+    """Return statements that bind in messages, and are not in a summary or no longer bind in it.
+
+    An offer that was accepted does not bind where the summary shows the offer alone.
+    """
+    binding = [one.text for one in _statements("", _sections(summary))]
+    return [one.text for one in _statements("\n".join(binding), messages)]
 
 
 def _statements(summary: str, messages: Sequence[Any]) -> list[Missing]:
