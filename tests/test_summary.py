@@ -446,7 +446,7 @@ def test_the_summarizer_adds_an_offer_that_was_accepted_where_it_shows_the_offer
     summary = summarizer(200, query="Shall we use PostgreSQL?")(said)
     shown, _, block = summary.partition("[still binding]")
     assert "Shall we use PostgreSQL?" in shown and "Yes, go with that." not in shown
-    assert block.split("\n")[1:] == ["Shall we use PostgreSQL?"]
+    assert "Shall we use PostgreSQL?" in block.splitlines()
 
 
 def test_the_summarizer_does_not_carry_on_what_was_superseded():

@@ -58,7 +58,7 @@ def summarizer(
     def summarize(messages: Sequence[Any]) -> str:
         messages = _unfolded(messages)
         asked = query
-        paragraphs = []
+        paragraphs: list[Chunk] = []
         for said in passages(messages):
             role = str(said.metadata["role"])
             text = said.text.removeprefix(f"{role}: ")
