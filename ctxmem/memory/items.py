@@ -7,6 +7,7 @@ the store are kept as rows of a few bytes, and are loaded when they are read.
 from __future__ import annotations
 
 import struct
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,6 +126,7 @@ class ItemTable(Sequence[Item]):
     def __init__(self, load: Load) -> None:
         self._load = load
         self._items: list[Item | None] = []
+        self._first_pages = array("i")  # of each item, since pages are looked up far more often
         self._parts: list[_Rows] = []
         self._recent: dict[int, None] = {}  # items of parts that are loaded, the latest last
         self._changed: dict[int, tuple[int, bool, bool]] = {}
@@ -154,18 +156,12 @@ class ItemTable(Sequence[Item]):
     def append(self, item: Item) -> None:
         """Add an item behind the others."""
         self._items.append(item)
+        self._first_pages.append(item.first_page)
         self.page_count += len(item.pages)
 
     def of_page(self, page: int) -> int:
         """Return the item of a page."""
-        part = bisect_right(self._parts, page, key=lambda one: int(one.rows["first_page"][0])) - 1
-        if part >= 0:
-            rows = self._parts[part]
-            if page < self._page_after(rows):
-                at = int(np.searchsorted(rows.rows["first_page"], page, side="right")) - 1
-                return rows.start + at
-        first_page = lambda item: item.first_page if item else 0  # noqa: E731
-        return bisect_right(self._items, page, lo=self._live_from, key=first_page) - 1
+        return bisect_right(self._first_pages, page) - 1
 
     def loaded(self, indices: Iterable[int]) -> list[Item]:
         """Return items, the missing ones read from the store in one go."""
@@ -263,6 +259,7 @@ class ItemTable(Sequence[Item]):
             raise ValueError("the cuts of a snapshot do not fit its items")
         self._parts.append(_Rows(start, rows, cut_ends, cuts))
         self._items += [None] * count
+        self._first_pages.extend(first.tolist())
         self.page_count = self._page_after(self._parts[-1])
 
     def keep_rows(self, data: bytes, needed: Iterable[int]) -> None:
@@ -270,7 +267,7 @@ class ItemTable(Sequence[Item]):
         start = self._live_from
         count = len(self._items) - start
         held = self._items[start:]
-        del self._items[start:]
+        del self._items[start:], self._first_pages[start:]
         self.page_count = self._page_after(self._parts[-1]) if self._parts else 0
         self.restore(data)
         kept = {index for index in needed if start <= index < start + count}

@@ -41,8 +41,11 @@ class PageReader:
 
     def is_resident(self, page: int) -> bool:
         """Return whether the window shows a page in full."""
+        return self._shows(self._session.state.items.of_page(page))
+
+    def _shows(self, item: int) -> bool:
+        """Return whether the window shows an item in full."""
         state = self._session.state
-        item = state.items.of_page(page)
         if item in state.in_full or item in state.passing:
             return True
         if item in state.absent:
@@ -59,7 +62,7 @@ class PageReader:
             role=item.role,
             tokens=self._count(text),
             message=item.index,
-            resident=self.is_resident(page),
+            resident=self._shows(item.index),
             score=score,
             session=self._session.log.session,
         )
