@@ -79,7 +79,7 @@ def test_the_sdist_holds_sources_and_no_generated_source(archives):
         names = archive.getnames()
     assert any(name.endswith("csrc/bind/pages.pyx") for name in names)
     assert any(name.endswith("examples/contract_review.json") for name in names)
-    assert not any(name.endswith(("pages.cpp", ".so")) for name in names)
+    assert not any(name.endswith(("/pages.cpp", ".so")) for name in names)
 
 
 def test_the_wheel_works_in_an_empty_environment(archives, tmp_path):
