@@ -107,17 +107,20 @@ void restore_duplicates(fuzz::Input& input) {
     LshIndex index({.5, 2, Unit::word, Measure::jaccard}, 64, 1);
     const std::string_view held[] = {"one two three", "four five six"};
     index.add(held, stop);
+    const std::size_t bands = index.state().band_keys.size() / std::size(held);
+    const std::size_t keys = bands * state.sizes.size() + (input.byte() % 16 == 0);
+    for (std::size_t k = 0; k < keys; ++k) state.band_keys.push_back(input.byte() % 4);
     try {
         index.restore(state, stop);
         LAW(index.size() == state.entries.size());
         const LshIndex::State same = index.state();
         LAW(same.entries == state.entries);
-        LAW(index.query(held, stop).start.size() == 3);
+        LAW(index.query(held, 8, stop).start.size() == 3);
         index.remove(state.entries);
         LAW(index.size() == 0);
         index.add(held, stop);
     } catch (const std::invalid_argument&) {
-        LAW(index.size() == 2 && index.query(held, stop).entry.size() == 2);
+        LAW(index.size() == 2 && index.query(held, 8, stop).entry.size() == 2);
     }
 }
 

@@ -96,7 +96,7 @@ void check_index(const std::vector<std::string_view>& texts, const std::vector<S
         if (removed >> i % 64 & 1) gone.push_back(static_cast<std::int64_t>(i));
     index.remove(gone);
     LAW(index.size() == texts.size() - gone.size());
-    const LshIndex::Matches matches = index.query(texts, stop);
+    const LshIndex::Matches matches = index.query(texts, texts.size(), stop);
     for (std::size_t i = 0; i < texts.size(); ++i) {
         std::set<std::int64_t> found;
         for (auto row = matches.start[i]; row < matches.start[i + 1]; ++row) {
@@ -112,7 +112,6 @@ void check_index(const std::vector<std::string_view>& texts, const std::vector<S
             if (sets[j] == sets[i] && (removed >> j % 64 & 1) == 0)
                 LAW(found.contains(static_cast<std::int64_t>(j)));
     }
-    fuzz::note_all(matches.entry);
 }
 
 }  // namespace

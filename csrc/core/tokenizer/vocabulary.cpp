@@ -265,7 +265,9 @@ void Vocabulary::read_packed(std::string_view data) {
     constexpr std::size_t kAtOnce = 16;
     std::vector<char> all(used + std::max(kAtOnce, kReadable));
     const auto copy = [&](const Line& part, char* out) {
-        std::memcpy(out, all.data() + part.offset, kAtOnce);
+        char bytes[kAtOnce];  // a part may end less than sixteen bytes before `out`
+        std::memcpy(bytes, all.data() + part.offset, kAtOnce);
+        std::memcpy(out, bytes, kAtOnce);
         if (part.size > kAtOnce)
             std::memcpy(out + kAtOnce, all.data() + part.offset + kAtOnce, part.size - kAtOnce);
     };
