@@ -120,12 +120,13 @@ def read_statements(given: Any, text: str) -> tuple[list[Entry], list[tuple[str,
         raise InputError(f"the ledger's function returned {type(given).__name__}; expected a list")
     found: list[Entry] = []
     ignored: list[tuple[str, str]] = []
+    one: Any
     for one in given:
         kind, said = "rule", one
         if isinstance(one, tuple) and len(one) == 2:
             kind, said = one
         elif hasattr(one, "text"):
-            kind, said = getattr(one, "kind", "rule"), getattr(one, "text")  # noqa: B009
+            kind, said = getattr(one, "kind", "rule"), one.text
         if not isinstance(said, str) or not isinstance(kind, str):
             raise InputError(
                 f"the ledger's function returned {one!r}; expected a str, (kind, text) or Entry"
