@@ -96,7 +96,7 @@ class _Account:
         self.relevance: list[float] = table.relevance.tolist()
         full = table.tokens[table.first_row[:-1]]
         self.tokens: list[int] = full.tolist()
-        self.worth = (table.density * (full - table.overhead)).tolist()  # of the whole text
+        self.values = (table.density * (full - table.overhead)).tolist()  # of the whole text
         self.segments = list(
             zip(table.first_segment.tolist(), table.last_segment.tolist(), strict=True)
         )
@@ -259,21 +259,21 @@ class _Account:
 
     def _over_budget(self, chunks: Iterable[int]) -> Iterator[_Verdict]:
         """Yield the verdicts on chunks that the budget leaves out, which are most of them."""
-        tokens_of, worth_of, relevance = self.tokens, self.worth, self.relevance
+        tokens_of, value_of, relevance = self.tokens, self.values, self.relevance
         prices, kept_density = self.prices, self.density_kept
         anywhere = prices.get("", 0.0)
         beside = " beside what was kept" if self.piece_of else ""
         for i in chunks:
-            tokens, worth = tokens_of[i], worth_of[i]
+            tokens, value = tokens_of[i], value_of[i]
             section = self.table.chunks[i].section or ""
             price = prices.get(section, anywhere)
             if self.enough:
                 detail = STOPPED
-            elif price * tokens > worth and kept_density * tokens > worth:
+            elif price * tokens > value and kept_density * tokens > value:
                 goes = f"budget of section {section}" if price > anywhere else "budget"
                 detail = (
                     f"{_tokens(tokens)}; the {goes} goes to passages that are worth more per token "
-                    f"(value per token: {_density(worth / tokens)} here, {self.average} in the "
+                    f"(value per token: {_density(value / tokens)} here, {self.average} in the "
                     f"window on average)"
                 )
             elif relevance[i] < self.least:

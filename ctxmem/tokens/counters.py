@@ -167,10 +167,10 @@ def _as_list(texts: Sequence[str]) -> list[str]:
     return texts if isinstance(texts, list) else list(texts)
 
 
-def told(value: object) -> str:
+def quoted(value: object) -> str:
     """Return a value and its type as an error names them."""
-    told = repr(value)
-    return f"{told if len(told) <= 40 else told[:37] + '...'} ({type(value).__name__})"
+    shown = repr(value)
+    return f"{shown if len(shown) <= 40 else shown[:37] + '...'} ({type(value).__name__})"
 
 
 def from_encoding(name: str, encode: Callable[[str], Sequence[int]]) -> Counter:

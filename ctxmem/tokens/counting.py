@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctxmem.errors import InputError, InputTypeError
-from ctxmem.tokens.counters import Native, told
+from ctxmem.tokens.counters import Native, quoted
 from ctxmem.tokens.names import resolve
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def count_tokens(
         for i, one in enumerate(text):
             if not isinstance(one, str):
                 raise InputTypeError(
-                    f"item {i} is {told(one)}; count_tokens takes a str or a list of str"
+                    f"item {i} is {quoted(one)}; count_tokens takes a str or a list of str"
                 )
         return list(resolve(counter).count_many(list(text)))
     raise InputTypeError(
-        f"text is {told(text)}; count_tokens takes a str or a list of str "
+        f"text is {quoted(text)}; count_tokens takes a str or a list of str "
         "(of a message or a document, pass its content)"
     )
 
@@ -63,7 +63,7 @@ def count_spans(counter: object, text: str, spans: ArrayLike) -> NDArray[np.int6
     [6, 2]
     """
     if not isinstance(text, str):
-        raise InputTypeError(f"text is {told(text)}; count_spans takes one str")
+        raise InputTypeError(f"text is {quoted(text)}; count_spans takes one str")
     resolved = resolve(counter)
     rows = np.asarray(spans)
     if rows.size == 0:

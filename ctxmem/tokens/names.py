@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ctxmem import _native
 from ctxmem.errors import InputError, InputTypeError, VocabularyError
 from ctxmem.forking import ForkSafeLock
-from ctxmem.tokens.counters import Foreign, Made, Native, from_encoding, told
+from ctxmem.tokens.counters import Foreign, Made, Native, from_encoding, quoted
 from ctxmem.tokens.packed import PACKED, packed_path
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def _with_pattern(model: object, pattern: str) -> Counter:
 
     path = path_of(model)
     if path is None:
-        raise InputError(f"pattern is for the path of a .tiktoken file, not for {told(model)}")
+        raise InputError(f"pattern is for the path of a .tiktoken file, not for {quoted(model)}")
     return read_tokenizer(path, pattern=pattern)
 
 
@@ -183,7 +183,7 @@ def tokenizer_path(model: str) -> Path | None:
 
 def _no_counter(counter: object) -> InputTypeError:
     return InputTypeError(
-        f"{told(counter)} cannot count tokens; give the name of an encoding or a model, the "
+        f"{quoted(counter)} cannot count tokens; give the name of an encoding or a model, the "
         "path of a tokenizer file, a function from str to int, or an object with count(text) or "
         "count_many(texts)"
     )

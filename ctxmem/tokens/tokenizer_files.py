@@ -27,7 +27,7 @@ from ctxmem import _native
 from ctxmem.errors import InputError, VocabularyError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.tokens import caches
-from ctxmem.tokens.counters import Foreign, Native, from_encoding, is_panic, told
+from ctxmem.tokens.counters import Foreign, Native, from_encoding, is_panic, quoted
 
 if TYPE_CHECKING:  # at run time it would cost the first count as much as the vocabulary
     from ctxmem.protocols import Counter
@@ -224,7 +224,7 @@ def _read_tekken(path: Path, content: dict[str, Any], name: str) -> Counter:
         tokens = [base64.b64decode(entry["token_bytes"], validate=True) for entry in entries]
         pattern = config["pattern"]
         if not isinstance(pattern, str):
-            raise TypeError(f"its pattern is {told(pattern)}")
+            raise TypeError(f"its pattern is {quoted(pattern)}")
         pattern.encode("utf-8")  # which a lone surrogate is not
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VocabularyError(f"{path} is damaged: {error!r}", tried=[str(path)]) from error
