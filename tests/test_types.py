@@ -87,13 +87,13 @@ FAULTS = {
 """Lines that a type checker must refuse, with a word of its message."""
 
 
-def check_types(program: Path) -> list[str]:
-    """Return the lines that `mypy --strict` prints about a program that imports ctxmem."""
+def check_types(*programs: Path) -> list[str]:
+    """Return the lines that `mypy --strict` prints about programs that import ctxmem."""
     pytest.importorskip("mypy")
     options = ["--strict", "--follow-imports=silent", "--no-error-summary", "--no-incremental"]
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", *options, program.name],
-        cwd=program.parent,
+        [sys.executable, "-m", "mypy", *options, *(program.name for program in programs)],
+        cwd=programs[0].parent,
         env={"MYPYPATH": str(ROOT), "PATH": ""},
         capture_output=True,
         text=True,
@@ -128,13 +128,14 @@ def test_a_strict_type_checker_refuses_what_ctxmem_would(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["README.md", *sorted(TUTORIALS)])
-def test_what_newcomers_copy_passes_a_strict_type_checker(page, tmp_path):
-    text = (ROOT / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    program = tmp_path / "program.py"
-    program.write_text("\n".join(blocks), encoding="utf-8")
-    assert check_types(program) == []
+def test_what_newcomers_copy_passes_a_strict_type_checker(tmp_path):
+    programs = []
+    for page in ["README.md", *sorted(TUTORIALS)]:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        programs.append(tmp_path / f"{Path(page).stem.replace('-', '_')}.py")
+        programs[-1].write_text("\n".join(blocks), encoding="utf-8")
+    assert check_types(*programs) == []
 
 
 def test_type_checkers_and_python_import_the_same_names_from_the_same_modules():
