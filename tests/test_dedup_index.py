@@ -245,6 +245,18 @@ def test_a_query_returns_the_first_of_many_matches():
     assert len(index.query([FOX], limit=None)[0]) == 298
 
 
+def test_without_a_limit_a_query_finds_all_of_a_crowd():
+    words = [f"word{i}" for i in range(60)]
+    texts = [" ".join([*words[:k], f"new{k}", *words[k + 1 :]]) for k in range(60)]
+    texts = [f"{text} {n}" for n in range(25) for text in texts]  # 1,500 that are alike
+    index = DedupIndex(0.5)
+    index.add(range(len(texts)), texts)
+    assert len(index.query(texts[:1])[0]) == 100
+    (found,) = index.query(texts[:1], limit=None)
+    assert sorted(match.id for match in found) == list(range(1500))
+    assert min(match.similarity for match in found) > 0.7
+
+
 def test_the_most_similar_matches_come_first_whatever_the_limit():
     index = DedupIndex(0.1)
     words = FOX.split()

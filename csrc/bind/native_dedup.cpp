@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
-#include <limits>
 #include <optional>
 #include <span>
 
@@ -229,7 +228,7 @@ py::tuple index_query(const LshIndex& index, const py::list& list,
     {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
-        found = index.query(texts.views(), limit.value_or(std::numeric_limits<std::size_t>::max()),
+        found = index.query(texts.views(), limit.value_or(LshIndex::kNoLimit),
                             stop);
     }
     return py::make_tuple(to_array(std::move(found.start)), to_array(std::move(found.entry)),

@@ -47,8 +47,8 @@ class DedupIndex:
     MinHash and are compared exactly, so every match is a near-duplicate and has its exact Jaccard
     similarity. About one pair in a hundred at the threshold is missed, and almost none well above
     it. The matches depend only on the texts in the index, not on earlier additions and removals,
-    unless hundreds of different texts in it are alike: a query is compared with at most 512 of
-    them, those that seem most similar.
+    unless hundreds of different texts in it are alike: a query with a limit is compared with at
+    most 512 of them, those that seem most similar.
 
     The hashes that texts are compared by have a key, drawn at random for each index and kept in its
     file, so that nobody can make up a text that only seems to be like another.
@@ -169,8 +169,9 @@ class DedupIndex:
 
         Args:
             texts: The texts to look up.
-            limit: How many matches of a text to return at most; None for all. A careful index
-                looks for them among the 1,000 most similar texts, or `limit` if that is more.
+            limit: How many matches of a text to return at most. None looks at all that are alike,
+                which takes time in their number. With a limit, a careful index looks for matches
+                among the 1,000 most similar texts, or `limit` if that is more.
 
         Raises:
             InputError: If `limit` is not None or an int of 1 or more.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <limits>
 #include <mutex>
 #include <stdexcept>
 
@@ -253,9 +252,11 @@ LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, std::
     return matches;
 }
 
-// The nodes to compare, ascending: `same`, unless it is kNone, and those that share a bucket.
-std::vector<std::uint32_t> LshIndex::candidates(const std::uint64_t* keys,
-                                                std::uint32_t same) const {
+// The nodes to compare, ascending: `same`, unless it is kNone, and those that share a bucket, as many
+// as the bounds allow or `all`.
+std::vector<std::uint32_t> LshIndex::candidates(const std::uint64_t* keys, std::uint32_t same,
+                                                bool all) const {
+    const std::size_t most_steps = all ? kNoLimit : kMostSteps;
     const auto bands = static_cast<std::uint32_t>(plan_.bands);
     const auto chain_of = [&](std::uint32_t band) {
         return keys[band] & (tables_.heads.size() - 1);
@@ -265,10 +266,10 @@ std::vector<std::uint32_t> LshIndex::candidates(const std::uint64_t* keys,
         by_size.emplace_back(tables_.sizes[chain_of(band)], band);
     std::sort(by_size.begin(), by_size.end());
     std::vector<std::uint32_t> found;
-    int steps = 0;
+    std::size_t steps = 0;
     for (const auto& [size, band] : by_size) {
         std::uint32_t place = tables_.heads[chain_of(band)];
-        for (; place != kNone && steps < kMostSteps; ++steps) {
+        for (; place != kNone && steps < most_steps; ++steps) {
             if (tables_.band_keys[place] == keys[band]) found.push_back(place / bands);
             place = tables_.links[place];
         }
@@ -279,7 +280,7 @@ std::vector<std::uint32_t> LshIndex::candidates(const std::uint64_t* keys,
         if (shared.empty() || shared.back().second != node) shared.emplace_back(kNone, node);
         --shared.back().first;
     }
-    if (shared.size() > kMostCompared) {
+    if (!all && shared.size() > kMostCompared) {
         std::nth_element(shared.begin(), shared.begin() + kMostCompared, shared.end());
         shared.resize(kMostCompared);
     }
@@ -329,7 +330,7 @@ void LshIndex::query(const Readings& readings, std::size_t i, std::size_t limit,
     std::vector<std::pair<double, std::uint32_t>> similar;
     const std::shared_lock lock(mutex_);
     const std::vector<std::uint32_t> compared =
-        candidates(keys, find_set(tables_, set.data(), size));
+        candidates(keys, find_set(tables_, set.data(), size), limit == kNoLimit);
     stop.check(1000 + 20 * compared.size());
     for (const std::uint32_t candidate : compared) {
         const Node& node = tables_.nodes[candidate];
@@ -418,11 +419,10 @@ Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
     stars.representative.resize(texts.size());
     stars.similarity.resize(texts.size(), 1.0);
     std::vector<std::int32_t> centres;  // by entry
-    constexpr auto kEveryMatch = std::numeric_limits<std::size_t>::max();
     threads = useful_threads(threads);
     const auto place = [&](std::int32_t text, const LshIndex::Readings& readings, std::size_t i) {
         LshIndex::Matches matches;
-        index.query(readings, i, kEveryMatch, matches, stop);
+        index.query(readings, i, texts.size(), matches, stop);
         if (matches.entry.empty()) {
             (void)index.add(readings, i, i + 1);
             centres.push_back(text);

@@ -11,13 +11,14 @@
 // nodes of a query's buckets are looked at, those of the smallest buckets first and of a bucket the
 // oldest first; the kMostCompared of them that share most buckets are compared; and at most `limit`
 // matches are returned. A near-duplicate shares most of its buckets, so it is missed only where nearly
-// all of these are crowded.
+// all of these are crowded. A query without a limit looks at all, and takes the time that this takes.
 // Removal marks and forgets; when half of the nodes are gone the index is built anew from the rest,
 // so every operation is constant amortised, besides the texts themselves and the answers.
 //
 // Reading from many threads at once is safe; a writer waits for the readers and they for it.
 #pragma once
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <shared_mutex>
 #include <span>
@@ -61,6 +62,8 @@ public:
     // Throws std::out_of_range, before any is removed, for an entry that is not there or named twice.
     void remove(std::span<const std::int64_t> entries);
 
+    static constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
     // At most `limit` matches of each text, the most similar ones, then the first entered.
     Matches query(std::span<const std::string_view> texts, std::size_t limit,
                   StopToken& stop) const;
@@ -91,7 +94,7 @@ public:
                StopToken& stop) const;
 
 private:
-    static constexpr int kMostSteps = 2048;
+    static constexpr std::size_t kMostSteps = 2048;
     static constexpr std::size_t kMostCompared = 512;
 
     struct Node {
@@ -131,7 +134,8 @@ private:
     std::uint32_t enter_set(Tables& tables, const std::uint64_t* set, std::size_t size,
                             const std::uint64_t* keys) const;
     void link(Tables& tables, std::uint32_t node) const;
-    std::vector<std::uint32_t> candidates(const std::uint64_t* keys, std::uint32_t same) const;
+    std::vector<std::uint32_t> candidates(const std::uint64_t* keys, std::uint32_t same,
+                                          bool all) const;
     void append_best(std::vector<std::pair<double, std::uint32_t>>& nodes, std::size_t limit,
                      Matches& matches) const;
     void reserve(Tables& tables, std::size_t nodes, std::size_t shingles) const;
