@@ -71,6 +71,16 @@ class CostTracker:
         self.sent += total
         self.known += common
 
+    def charge_whole(self, history: int, *, cold: bool) -> None:
+        """Charge a call that sent the whole history of so many tokens: both bills grow alike."""
+        cost = self.due(history, cold=cold)
+        self.cost += cost
+        self.untrimmed += cost
+        self.calls += 1
+        self.sent += history
+        self.known += 0 if cold else min(self._history, history)
+        self._history = history
+
     def due(self, history: int, *, cold: bool) -> float:
         """Return what the untrimmed history of so many tokens would cost at the next call."""
         return self._price(history, 0 if cold else self._history, history)

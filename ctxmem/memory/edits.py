@@ -43,6 +43,11 @@ _STARTS = 4
 """A cut that has to be paid for may begin after each of so many parts of the window's units."""
 
 
+def look_again(tokens: int) -> int:
+    """Return from how many tokens on an edit is looked for again that does not pay at `tokens`."""
+    return tokens + max(_PATIENCE_TOKENS, tokens // _PATIENCE)
+
+
 class EditPlanner:
     """Plans the edits of one session's window."""
 
@@ -120,7 +125,7 @@ class EditPlanner:
             found, stable, room=max(0, limit - stuck), limit=limit, excess=excess, cold=cold
         )
         if chosen is None:
-            self._look_at = stable + max(_PATIENCE_TOKENS, stable // _PATIENCE)
+            self._look_at = look_again(stable)
             return 0
         gone = [i for group in groups[: chosen.units] for i in group if not held[i]]
         return self._cut(plan, entries, gone, named, chosen, room=int(NOTES_SHARE * limit))
@@ -250,7 +255,7 @@ class EditPlanner:
         room = max(0, limit - stuck)
         chosen = self._covered(found, stable, room=room, limit=limit, excess=excess)
         if chosen is None:
-            self._look_at = stable + max(_PATIENCE_TOKENS, stable // _PATIENCE)
+            self._look_at = look_again(stable)
             return 0
         gone = [i for group in groups[chosen.start : chosen.units] for i in group if not held[i]]
         return self._cut(plan, entries, gone, named, chosen, room=options["most_noted"])

@@ -347,6 +347,12 @@ class Memory:
             self._fault(best, others=len(found.pages) - len(best))
         return window
 
+    def _sent_whole(self, *, cold: bool) -> None:
+        with self._lock:
+            self._session.visibility.learn()
+            self._session.costs.charge_whole(self._state.whole + self._request, cold=cold)
+            self._seen, self._asked = len(self._state.items), self._clock()
+
     def _with_recall(
         self, plan: Plan, query: str, limit: int, *, cold: bool, new: bool
     ) -> tuple[Plan, Recalled | None]:
@@ -617,21 +623,3 @@ class Memory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@tracing.window_span
-def held_window(memory: Memory, query: str | None = None) -> MemoryWindow:
-    """Return what `Memory.window` does, with the memory's own messages, which nobody may change.
-
-    A message that stays from window to window is the same object. It is for a caller that has just
-    appended: what others have written since is not looked for.
-    """
-    return memory._held_window(query)
-
-
-def show_no_days(memory: Memory) -> None:
-    """Leave days out of a memory's windows: its messages have the time of their arrival only.
-
-    A prompt may say another day than that, and all that came at once would have the same.
-    """
-    memory._session.dated = memory._session.search.dated = False

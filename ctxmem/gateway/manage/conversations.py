@@ -40,6 +40,7 @@ class Conversation:
         self.left: Conversation | None = None  # that the client left for this one
         self.before = 0  # messages that it had before this request
         self.asked_at = 0.0
+        self.look_at = 0  # tokens of a request from which on a window is planned again
         self.shown = ShownMessages()
         self.stored: Future[None] | None = None  # done when what it has is on the disk
 

@@ -42,7 +42,10 @@ from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
-from ctxmem.memory.session import held_window, show_no_days
+from ctxmem.memory.edits import look_again
+from ctxmem.memory.excerpts import LEAST
+from ctxmem.memory.managed import held_window, sent_whole, show_no_days
+from ctxmem.memory.texts import has_results
 from ctxmem.pricing import Prices
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
@@ -55,6 +58,7 @@ _FAILED = 400
 _ROUNDING = 1e-9
 _MOST_COUNTERS = 16
 """Conversations are held open for so many pairs of a counter and a price row."""
+_ALWAYS_SHOWN = 2  # messages: the first and the last of the user stay in every window
 _LOCKED_SECONDS = 1.0
 """So long a request waits for a store that another process has locked; then it passes through."""
 
@@ -183,14 +187,18 @@ class Manage:
         request = self._tools.managed(request, conversation, account)
         exchange.facts["conversation"] = conversation.name
         exchange.notes["conversation"] = conversation
-        made, why = None, ""
-        try:
-            made, sent, window = self._window(conversation, account, request)
-        except BudgetError:
-            why = "over budget"
-        if made is None:
-            sent, window = request.passed, None
-            why = why or "unchanged"
+        made, sent, window = None, request.passed, None
+        why = "unchanged"
+        if self._nothing_to_plan(conversation, account, request):
+            sent_whole(conversation.memory, cold=not self._warm(account, conversation, request))
+        else:
+            try:
+                made, planned, planned_window = self._window(conversation, account, request)
+            except BudgetError:
+                why = "over budget"
+            if made is not None:
+                sent, window, why = planned, planned_window, ""
+            conversation.look_at = 0 if made is not None else look_again(sent.tokens)
         exchange.why = why
         room = RecallBudget(self._limit(account, request) - sent.tokens, request.meter.count)
         exchange.notes["room"] = room
@@ -260,6 +268,32 @@ class Manage:
         self._accounts.write(tenant, conversation.session, account.to_json())
 
     # Windows --------------------------------------------------------------------------------------
+
+    def _nothing_to_plan(
+        self, conversation: Conversation, account: Account, request: Request
+    ) -> bool:
+        """Return whether the client's own request is sent, whatever window could be made of it.
+
+        So it is while nothing else was sent, all of it fits, and nothing in it can leave at a
+        profit: it is shorter than the provider caches, or has hardly grown since a window was
+        planned and did not pay, and nothing new can be shown in fewer tokens.
+        """
+        own, prices, marks = request.passed, request.prices, request.marks
+        if account.diverged or request.changed or not account.trusted:
+            return False
+        if own.tokens > self._limit(account, request):
+            return False
+        if prices.marked and not (marks.any or marks.by_itself(prices)):
+            return False  # marks may be set, which changes it
+        if own.tokens < account.minimum():
+            return True
+        new = slice(conversation.before, None)
+        for known, message in zip(request.known[new], request.asked.messages[new], strict=True):
+            if known.tokens >= LEAST and has_results(message):
+                return False
+        if len(request.known) <= _ALWAYS_SHOWN:
+            return True
+        return own.tokens < conversation.look_at and self._warm(account, conversation, request)
 
     def _window(
         self, conversation: Conversation, account: Account, request: Request
