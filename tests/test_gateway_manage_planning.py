@@ -8,7 +8,7 @@ import pytest
 from chats import user
 from test_gateway_manage import Client, Clock, manage, text, turns
 
-from ctxmem.gateway.manage import managing
+from ctxmem.gateway.manage import windows
 from ctxmem.gateway.manage.conversations import Conversation
 from ctxmem.memory import Memory
 from ctxmem.memory.edits import look_again
@@ -27,7 +27,7 @@ def planned(monkeypatch) -> list[int]:
         found.append(memory.stats().messages)
         return held_window(memory, query)
 
-    monkeypatch.setattr(managing, "held_window", noted)
+    monkeypatch.setattr(windows, "held_window", noted)
     return found
 
 

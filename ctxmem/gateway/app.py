@@ -27,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 from ctxmem.errors import StoreError
 from ctxmem.gateway.backlog import Backlog
 from ctxmem.gateway.client import Client, leaves
-from ctxmem.gateway.exchanges import Exchange, Stage, reply_of
+from ctxmem.gateway.exchanges import Exchange, QuickStage, Stage, reply_of
 from ctxmem.gateway.http.bodies import Body, BodyAllowance, ClientGone, Kept, TooLong, followed_by
 from ctxmem.gateway.http.relay import (
     Answer,
@@ -68,6 +68,7 @@ _MOST_HELD = 256 << 20  # bytes of all bodies at once
 _MOST_WAITING = 2048  # exchanges that wait to be looked into
 _MOST_WAITING_BYTES = 64 << 20  # of their bodies
 _MOST_UNNOTED = 16_384  # exchanges that wait to be noted, with those not looked into
+_MOST_AT_ONCE = 16 << 10  # bytes of a reply that is read in the loop
 _MOST_OF_A_REPLY = 16 << 20  # bytes that are held of one in which calls are answered
 _THREADS = 8
 
@@ -102,6 +103,8 @@ class Gateway:
         self._backlog = Backlog(_MOST_WAITING_BYTES, _MOST_WAITING)
         self._threads = ThreadPoolExecutor(_THREADS, "ctxmem-gateway")
         self._store = StoreWatch(settings.store) if settings.mode == "manage" else None
+        quick = isinstance(stage, QuickStage) and not settings.answers
+        self._quick = stage if isinstance(stage, QuickStage) and quick else None
         self._results = PendingResults()
         self._warned = Seldom()
         self.skipped = 0
@@ -323,9 +326,23 @@ class Gateway:
                 exchange.why = "too long"
                 return followed_by(first, arriving)
         exchange.original = first
+        if self._prepared_at_once(exchange):
+            return first
         client.preparing = self._threads.submit(self._prepared, exchange)
         exchange.sent = await asyncio.wrap_future(client.preparing)
         return first
+
+    def _prepared_at_once(self, exchange: Exchange) -> bool:
+        """Have the stage prepare a request here and now, if it can; a thread does it otherwise."""
+        if self._quick is None or (self._store is not None and self._store.problem()):
+            return False
+        try:
+            with exchange.span.current():
+                exchange.quick = self._quick.prepare_at_once(exchange)
+        except Exception as error:
+            self._fault(exchange, "prepare", error)
+            return True
+        return exchange.quick
 
     def _prepared(self, exchange: Exchange) -> bytes | None:
         assert self.stage is not None
@@ -473,7 +490,9 @@ class Gateway:
                 stored.result()
             else:  # others wait for the same: a client that leaves does not end it
                 await asyncio.shield(asyncio.wrap_future(stored))
-        except StoreError as error:
+        except Exception as error:
+            if self._store is not None and exchange.quick and type(error) is StoreError:
+                self._store.failed()
             self._fault(exchange, "store", error)
 
     def _finish_later(
@@ -500,7 +519,10 @@ class Gateway:
             exchange.original, kept, answer, size = (), None, None, 0
             over()
         finished = partial(self._finished, exchange, status, answer, kept, client.preparing)
-        if self._changes:
+        short = kept is None or kept.size <= _MOST_AT_ONCE
+        if exchange.quick and short and self._finished_at_once(exchange, finished):
+            over()
+        elif self._changes:
             try:
                 task = self._threads.submit(finished)
             except RuntimeError:  # the process ends
@@ -511,6 +533,18 @@ class Gateway:
             finished()
         elif not self._backlog.add(partial(_both, finished, partial(_on, loop, over)), size):
             over()
+
+    def _finished_at_once(self, exchange: Exchange, finished: Callable[[], None]) -> bool:
+        """Read a short reply here and now, unless a thread has its conversation."""
+        assert self._quick is not None
+        held = self._quick.hold(exchange)
+        if held is None:
+            return False
+        try:
+            finished()
+        finally:
+            held.release()
+        return True
 
     def _finished(
         self,

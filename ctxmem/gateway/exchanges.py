@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import httpx
 from httpx_sse import EventSource
@@ -36,6 +36,7 @@ class Exchange:
         why: why the client's own body is sent, "" if another is, or where nothing else was meant.
         header: what the client is shown of what was changed, in the header `x-ctxmem`.
         facts: numbers about it, for metrics, spans and the page; see `facts.RequestFacts`.
+        quick: whether the stage prepared it at once.
         notes: what a stage remembers from `prepare` to `finish`.
         span: the exchange as a trace has it.
     """
@@ -50,6 +51,7 @@ class Exchange:
     second: bytes | None = None
     why: str = ""
     header: str = ""
+    quick: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     span: RequestSpan = field(default_factory=RequestSpan)
@@ -76,6 +78,24 @@ class Stage(Protocol):
 
     def finish(self, exchange: Exchange, status: int, reply: Reply | None) -> None:
         """Take in how it went; `reply` is None if it was an error or could not be read."""
+
+
+@runtime_checkable
+class QuickStage(Stage, Protocol):
+    """A stage that deals with most exchanges in no time: those need no worker thread."""
+
+    def prepare_at_once(self, exchange: Exchange) -> bool:
+        """Prepare an exchange whose client's own body is sent; False where a thread has to."""
+
+    def hold(self, exchange: Exchange) -> Held | None:
+        """Return the lock that `finish` waits for, acquired; None if another thread has it."""
+
+
+class Held(Protocol):
+    """A lock that was acquired."""
+
+    def release(self) -> None:
+        """Give it back."""
 
 
 def reply_of(wire: Wire, content_type: str, coding: str, parts: Sequence[bytes]) -> Reply:

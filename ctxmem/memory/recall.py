@@ -344,7 +344,7 @@ def _ordered(
     numbers = np.array(found.messages)
     wanted = scores >= least * scores[0]
     if shown:
-        wanted &= ~np.isin(numbers, list(shown))
+        wanted &= [number not in shown for number in found.messages]
     order = [int(at) for at in np.lexsort((-numbers, -worth)) if wanted[at]]
     if found.ask.kind in ("fact", "count"):
         order = list(dict.fromkeys([*_ahead(found, order), *order]))

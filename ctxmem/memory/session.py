@@ -360,8 +360,10 @@ class Memory:
         most = int(RECALL_SHARE * limit)
         free = limit - self._session.planner.tokens(plan)
         visible = self._session.planner.visible(plan)
-        needed = self._session.search.needed(query, most, visible, RECALL_LEAST)
-        if needed > free and free < RECALL_TOKENS and not self._session.planner.covers:
+        needed = 0
+        if free < RECALL_TOKENS and not self._session.planner.covers:
+            needed = self._session.search.needed(query, most, visible, RECALL_LEAST)
+        if needed > free:
             options: dict[str, Any] = {"cold": cold, "new": new, "wanted": self._session.wanted}
             spare = min(needed, RECALL_TOKENS)
             continues = self._session.search.continues(query, RECALL_LEAST)

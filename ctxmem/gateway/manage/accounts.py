@@ -84,6 +84,7 @@ class Account:
         misses: requests in a row that the provider did not read from its cache as it should.
         over: requests that cost more than they may, because nothing else fitted the budget.
         diverged: whether anything but the client's own bytes was ever sent.
+        kept: whether any of it was written to the store.
         granted: what the tool `recall` and its calls cost, which is not counted against savings:
             who starts the gateway asks for it.
     """
@@ -99,6 +100,7 @@ class Account:
     misses: int = 0
     over: int = 0
     diverged: bool = False
+    kept: bool = False
     granted: float = 0.0
     _last: dict[str, Any] = field(default_factory=dict)  # of each bill: the last request's blocks
     _next_grant: float = 0.0  # of the request that is charged next
@@ -327,7 +329,8 @@ class Account:
         self.marking, self.rate = bool(held["marking"]), float(held["rate"])
         self.fewer = int(held["fewer"])
         self.beside, self.seen = int(held.get("beside", 0)), int(held.get("seen", 0))
-        self.misses, self.over, self.diverged = int(held["misses"]), int(held["over"]), True
+        self.misses, self.over = int(held["misses"]), int(held["over"])
+        self.diverged = self.kept = True
         self._last = held["last"]
         for bill, name, at in ((self.ours, "ours", 0), (self.through, "through", 1)):
             if self.prices.marked:

@@ -14,13 +14,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from threading import Lock, RLock
-from typing import Any
+from typing import Any, NamedTuple
 
-from ctxmem.errors import ConflictError, SessionDeletedError
+from ctxmem.errors import ConflictError, SessionDeletedError, StoreError
 from ctxmem.gateway.manage.accounts import Account
 from ctxmem.gateway.manage.knowing import Reader, canonical, unmarked
 from ctxmem.gateway.manage.shown import ShownMessages
 from ctxmem.memory import Memory
+from ctxmem.memory.managed import sent_whole
 from ctxmem.protocols import PageStore
 
 MOST_OPEN = 256
@@ -30,12 +31,21 @@ MOST_LOOKED_AT = 16
 _TRIES = 8
 
 
+class Pending(NamedTuple):
+    """What is new in a request that was sent as it came, to be appended; `cold`: nothing of it
+    was in the provider's cache."""
+
+    messages: list[Any]
+    cold: bool
+
+
 class Conversation:
     """One conversation: its memory, the digests of its messages, and its account."""
 
     def __init__(self, family: str, number: int, memory: Memory) -> None:
         self.family, self.number, self.memory = family, number, memory
         self.digests: list[bytes] = []
+        self.pending: list[Pending] = []  # the newest requests, whose messages it has not yet
         self.account: Account | None = None
         self.left: Conversation | None = None  # that the client left for this one
         self.before = 0  # messages that it had before this request
@@ -43,6 +53,22 @@ class Conversation:
         self.look_at = 0  # tokens of a request from which on a window is planned again
         self.shown = ShownMessages()
         self.stored: Future[None] | None = None  # done when what it has is on the disk
+
+    def wait_for(self, digests: Sequence[bytes], messages: Sequence[Any], *, cold: bool) -> None:
+        """Take in what is new in a request that goes on with it; `keep` appends it later."""
+        known = self.before = len(self.digests)
+        self.pending.append(Pending([unmarked(one) for one in messages[known:]], cold))
+        self.digests += digests[known:]
+
+    def keep(self) -> None:
+        """Append what is pending. Raises what a memory raises that cannot be written."""
+        while self.pending:
+            new, cold = self.pending[0]
+            if new:
+                kept = len(self.digests) - sum(len(one.messages) for one in self.pending)
+                self.memory.append(new, expect=kept)
+            sent_whole(self.memory, cold=cold)
+            del self.pending[0]
 
     @property
     def session(self) -> str:
@@ -93,12 +119,11 @@ class Conversations:
 
     def family(self, tenant: str, *about: str) -> Family:
         """Return the family of conversations of a tenant that begin as `about` says."""
-        name = self._reader.digest("\x1f".join(about)).hex()
+        at = self._place(tenant, about)
         with self._lock:
-            at = (tenant, name)
             found = self._families.get(at)
             if found is None:
-                found = self._families[at] = Family(name)
+                found = self._families[at] = Family(at[1])
             self._families.move_to_end(at)
             old = []
             while len(self._families) > self._most:
@@ -107,11 +132,18 @@ class Conversations:
             self._close(one)
         return found
 
+    def open_family(self, tenant: str, *about: str) -> Family | None:
+        """Return that family if any of it is open."""
+        with self._lock:
+            return self._families.get(self._place(tenant, about))
+
+    def _place(self, tenant: str, about: Sequence[str]) -> tuple[str, str]:
+        return tenant, self._reader.digest("\x1f".join(about)).hex()
+
     def _close(self, family: Family) -> None:
         with family.lock:
             for conversation in family.open.values():
-                with suppress(Exception):  # it is all written
-                    conversation.memory.close()
+                _end(conversation)
             family.open.clear()
 
     def close(self) -> None:
@@ -138,15 +170,59 @@ class Conversations:
                 found = self._longest(tenant, family, digests, refresh=tried > 0)
                 if found is None:
                     found = self._new(tenant, family, digests)
+                found.keep()
                 found.before = len(found.digests)
                 self._append(found, digests, messages)
                 return found
             except (ConflictError, SessionDeletedError) as error:
                 # Another process wrote to it, or it was deleted: look again.
-                if tried or isinstance(error, SessionDeletedError):
-                    family.count = 0
-                    self._close(family)
+                pending = any(one.pending for one in family.open.values())
+                if tried or pending or isinstance(error, SessionDeletedError):
+                    self._reopen(family)
         raise ConflictError("others write to the conversation", expected=0, actual=0)
+
+    def known(self, family: Family, digests: Sequence[bytes]) -> Conversation | None:
+        """Return the open conversation that a request goes on with; the lock of the family is held.
+
+        The store is not looked into: it refuses what is appended if others wrote to it.
+        """
+        return self._best(family, digests)
+
+    def keep(
+        self,
+        tenant: str,
+        family: Family,
+        conversation: Conversation,
+        digests: Sequence[bytes],
+        messages: Sequence[Any],
+    ) -> None:
+        """Append what is pending of a conversation that a request goes on with.
+
+        The family's lock is waited for. Raises what a memory raises that cannot be written: after a
+        `StoreError` it stays pending, after others the next request looks into the store again.
+        """
+        with family.lock:
+            try:
+                if family.open.get(conversation.number) is conversation:
+                    conversation.keep()
+                else:  # it was closed meanwhile, and opened again
+                    self.find(tenant, family, digests, messages)
+            except (ConflictError, SessionDeletedError):
+                # Another process wrote to it, or it was deleted: what is missing is appended.
+                self._reopen(family)
+                self.find(tenant, family, digests, messages)
+            except StoreError:
+                raise
+            except Exception:
+                self._reopen(family)
+                raise
+
+    def _reopen(self, family: Family) -> None:
+        """Have the next request look into the store; nothing that is pending is written."""
+        family.count = 0
+        for one in family.open.values():
+            one.pending.clear()
+        self._close(family)
 
     def _append(
         self, found: Conversation, digests: Sequence[bytes], messages: Sequence[Any]
@@ -160,11 +236,11 @@ class Conversations:
     def _longest(
         self, tenant: str, family: Family, digests: Sequence[bytes], *, refresh: bool
     ) -> Conversation | None:
-        fitting = self._fitting(family, digests)
-        if not refresh and len(fitting) == 1 and len(fitting[0].digests) < len(digests):
-            return fitting[0]  # the store refuses what is appended if others wrote to it
+        best = self._best(family, digests)
+        if not refresh and best is not None and len(best.digests) < len(digests):
+            return best  # the store refuses what is appended if others wrote to it
         # What others appended never makes a beginning of the request of one that is none.
-        for conversation in fitting:
+        for conversation in self._fitting(family, digests):
             self._refresh(conversation)
         best = self._best(family, digests)
         if best is not None:
@@ -186,6 +262,7 @@ class Conversations:
 
     def _refresh(self, conversation: Conversation) -> None:
         """Take in what other processes appended."""
+        conversation.keep()
         new = conversation.memory.messages(len(conversation.digests))
         conversation.digests += [self._reader.digest(canonical(one)) for one in new]
         if new:
@@ -217,9 +294,16 @@ class Conversations:
         made.left = nearest
         while len(family.open) > MOST_LOOKED_AT:
             oldest = min(family.open)
-            with suppress(Exception):  # it is all written
-                family.open.pop(oldest).memory.close()
+            _end(family.open.pop(oldest))
         return made
+
+
+def _end(conversation: Conversation) -> None:
+    """Close a conversation; the client has what cannot be written, and sends it again."""
+    with suppress(Exception):
+        conversation.keep()
+    with suppress(Exception):
+        conversation.memory.close()
 
 
 def _alike(one: Sequence[bytes], other: Sequence[bytes]) -> int:

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from threading import Lock
-from typing import Any
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from functools import partial
+from threading import Lock, RLock
+from typing import Any, NamedTuple
 
-from ctxmem.chat.checking import is_refused
-from ctxmem.chat.parts import parts_of
-from ctxmem.chat.reading import read_one
 from ctxmem.errors import BudgetError, InputError, InputTypeError, StoreError
 from ctxmem.gateway.exchanges import Exchange
 from ctxmem.gateway.http.security import secret_of
@@ -28,37 +26,28 @@ from ctxmem.gateway.manage.conversations import (
     Conversations,
     Family,
 )
-from ctxmem.gateway.manage.knowing import Reader, unmarked
-from ctxmem.gateway.manage.marking import with_marks
+from ctxmem.gateway.manage.knowing import Reader
 from ctxmem.gateway.manage.requests import Request, RequestReader
-from ctxmem.gateway.manage.shown import Telling
-from ctxmem.gateway.manage.splicing import written
 from ctxmem.gateway.manage.syncing import Syncer
 from ctxmem.gateway.manage.tool_sets import ToolSets
+from ctxmem.gateway.manage.windows import WindowChooser, limit_of, rate_of
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
 from ctxmem.gateway.recall.answering import RecallBudget
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
-from ctxmem.memory.cost_tracker import Outlook
 from ctxmem.memory.edits import look_again
-from ctxmem.memory.excerpts import LEAST
-from ctxmem.memory.managed import held_window, sent_whole, show_no_days
-from ctxmem.memory.texts import has_results
-from ctxmem.pricing import Prices
+from ctxmem.memory.managed import sent_whole, show_no_days
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
 from ctxmem.tokens import resolve
 from ctxmem.traces.events import Usage
 
-RECALL_TOKENS = 4_000
-"""Where the tool `recall` is offered a window leaves a fifth of the budget free, but no more."""
 _FAILED = 400
 _ROUNDING = 1e-9
 _MOST_COUNTERS = 16
 """Conversations are held open for so many pairs of a counter and a price row."""
-_ALWAYS_SHOWN = 2  # messages: the first and the last of the user stay in every window
 _LOCKED_SECONDS = 1.0
 """So long a request waits for a store that another process has locked; then it passes through."""
 
@@ -94,8 +83,9 @@ class Manage:
         self._syncer = Syncer(sync) if sync is not None else None
         self._reader = Reader(secret_of(settings.store))
         self._requests = RequestReader(settings, self._reader, window_of=window_of, clock=clock)
+        self._chooser = WindowChooser(self._reader)
         self._tools = ToolSets(settings.tools, self._requests)
-        self._conversations: OrderedDict[tuple[str, str, str], Conversations] = OrderedDict()
+        self._conversations: OrderedDict[_Place, Conversations] = OrderedDict()
         self._contents = Contents()
         self._log = ExchangeLog()
         self._lock = Lock()
@@ -130,24 +120,26 @@ class Manage:
             return None
         if request is None:
             return None
-        family = self._families(request).family(
-            exchange.tenant,
-            exchange.wire.name,
-            request.model,
-            request.counter,
-            request.known[request.opening].digest.hex(),
-        )
+        family = self._families(request).family(exchange.tenant, *_about(request))
         with family.lock:
-            return self._managed(request, family)
+            made, entry, left = self._managed(request, family)
+        if left is not None:
+            try:
+                left.result()  # not with the lock, which the thread that writes may wait for
+            except StoreError:  # the client's own bytes go out
+                charged: Charged = exchange.notes["account"]
+                with family.lock:
+                    charged.account.sent_again(entry, request.own)
+                raise
+        return made
 
     def _families(self, request: Request) -> Conversations:
         """Return the conversations that are counted and priced as a request is."""
-        at = (request.counter, request.exchange.wire.provider, request.prices.name)
-        old = None
+        at, old = _place(request), None
         with self._lock:
             found = self._conversations.get(at)
             if found is None:
-                open_memory = self._opener(request.budget, request.counter, request.prices, at[1])
+                open_memory = self._opener(request, at.provider)
                 found = Conversations(self.store, self._reader, open_memory)
                 self._conversations[at] = found
                 if len(self._conversations) > _MOST_COUNTERS:
@@ -157,10 +149,9 @@ class Manage:
             old.close()
         return found
 
-    def _opener(
-        self, budget: int, counter: str, prices: Prices, provider: str
-    ) -> Callable[[str, str], Memory]:
+    def _opener(self, request: Request, provider: str) -> Callable[[str, str], Memory]:
         """Return a function that opens a session of a tenant; it keeps no request alive."""
+        budget, counter, prices = request.budget, request.counter, request.prices
 
         def opened(tenant: str, session: str) -> Memory:
             memory = Memory(
@@ -179,28 +170,99 @@ class Manage:
 
         return opened
 
-    def _managed(self, request: Request, family: Family) -> bytes | None:
-        exchange, now = request.exchange, request.now
+    def prepare_at_once(self, exchange: Exchange) -> bool:
+        """Prepare a request that is sent as it came, if that takes no time; return whether it was.
+
+        It goes on with a conversation that is open here, has little that is new, and there is
+        nothing to plan. No lock and no disk is waited for: what is new is written in another
+        thread, while the provider answers.
+        """
+        if self._syncer is None or exchange.coding:
+            return False
+        try:
+            request = self._requests.read_on(exchange)
+        except (Unreadable, InputError, InputTypeError):
+            return False  # it is read again, and `why` says so
+        if request is None or self._tools.concern(request):
+            return False
+        with self._lock:
+            conversations = self._conversations.get(_place(request))
+        if conversations is None:
+            return False
+        family = conversations.open_family(exchange.tenant, *_about(request))
+        if family is None or not family.lock.acquire(blocking=False):
+            return False
+        try:
+            return self._at_once(request, conversations, family, self._syncer)
+        finally:
+            family.lock.release()
+
+    def _at_once(
+        self, request: Request, conversations: Conversations, family: Family, syncer: Syncer
+    ) -> bool:
+        digests, messages = request.transcript.digests, request.asked.messages
+        conversation = conversations.known(family, digests)
+        if conversation is None or conversation.account is None:
+            return False
+        account, conversation.before = conversation.account, len(conversation.digests)
+        if not self._chooser.nothing_to_plan(conversation, account, request):
+            return False
+        _name(request.exchange, conversation)
+        cold = not self._chooser.warm(account, conversation, request)
+        conversation.wait_for(digests, messages, cold=cold)
+        self._charge(request, family, conversation, account, why="unchanged")
+        known = (request.exchange.tenant, family, conversation, digests, messages)
+        stored = syncer.write(partial(conversations.keep, *known))
+        conversation.stored = request.exchange.notes["stored"] = stored
+        return True
+
+    def _managed(
+        self, request: Request, family: Family
+    ) -> tuple[bytes | None, Entry, Future[None] | None]:
+        """Return the request as it is sent, what it is charged, and what is waited for first."""
+        exchange = request.exchange
         digests, messages = request.transcript.digests, request.asked.messages
         conversation = self._families(request).find(exchange.tenant, family, digests, messages)
+        _name(exchange, conversation)
         account = self._account(conversation, request)
         request = self._tools.managed(request, conversation, account)
-        exchange.facts["conversation"] = conversation.name
-        exchange.notes["conversation"] = conversation
-        made, sent, window = None, request.passed, None
-        why = "unchanged"
-        if self._nothing_to_plan(conversation, account, request):
-            sent_whole(conversation.memory, cold=not self._warm(account, conversation, request))
+        made: bytes | None = None
+        sent, window, why = request.passed, None, "unchanged"
+        if self._chooser.nothing_to_plan(conversation, account, request):
+            cold = not self._chooser.warm(account, conversation, request)
+            sent_whole(conversation.memory, cold=cold)
         else:
             try:
-                made, planned, planned_window = self._window(conversation, account, request)
+                made, planned, shown = self._chooser.window(conversation, account, request)
             except BudgetError:
                 why = "over budget"
             if made is not None:
-                sent, window, why = planned, planned_window, ""
+                sent, window, why = planned, shown, ""
             conversation.look_at = 0 if made is not None else look_again(sent.tokens)
+        entry = self._charge(request, family, conversation, account, made, sent, window, why=why)
+        spends = entry.ours.cost > entry.through.cost
+        if account.diverged and (spends or not account.kept):
+            # What is saved is written when the reply is there: until then, less is spent of it.
+            self._write(exchange.tenant, conversation, account)
+        return made, entry, self._sync(request, conversation, window)
+
+    def _charge(
+        self,
+        request: Request,
+        family: Family,
+        conversation: Conversation,
+        account: Account,
+        made: bytes | None = None,
+        sent: Priced | None = None,
+        window: MemoryWindow | None = None,
+        *,
+        why: str,
+    ) -> Entry:
+        """Charge what is sent, and note what is known of it; without `sent` it is as it came."""
+        exchange, now = request.exchange, request.now
+        sent = request.passed if sent is None else sent
         exchange.why = why
-        room = RecallBudget(self._limit(account, request) - sent.tokens, request.meter.count)
+        room = RecallBudget(limit_of(account, request) - sent.tokens, request.meter.count)
         exchange.notes["room"] = room
         if request.offering:
             exchange.notes["memory"] = conversation.memory
@@ -210,35 +272,28 @@ class Manage:
         over = not account.within(account.ours.cost, account.through.cost + account.granted)
         account.over += over
         conversation.asked_at = now
-        exchange.notes["account"] = (account, entry, request.own, family, conversation)
+        charged = Charged(account, entry, request.own, family, conversation)
+        exchange.notes["account"] = charged
         self._note(request, conversation, account, entry, window, over=over)
-        if account.diverged:
-            self._write(exchange.tenant, conversation, account)
-        if self._syncer is not None:
-            try:
-                self._sync(self._syncer, request, conversation, window)
-            except StoreError:  # the client's own bytes go out
-                account.sent_again(entry, request.own)
-                raise
-        return made
+        return entry
 
     def _sync(
-        self,
-        syncer: Syncer,
-        request: Request,
-        conversation: Conversation,
-        window: MemoryWindow | None,
-    ) -> None:
-        """Have the disk take what was written; wait for what the window does not show."""
-        before, now = conversation.stored, syncer.soon()
+        self, request: Request, conversation: Conversation, window: MemoryWindow | None
+    ) -> Future[None] | None:
+        """Have the disk take what was written; return what the window waits for, None if nothing.
+
+        It waits until what it does not show is there.
+        """
+        if self._syncer is None:
+            return None
+        before, now = conversation.stored, self._syncer.soon()
         conversation.stored = request.exchange.notes["stored"] = now
         if window is None:
-            return
+            return None
         new = range(conversation.before, len(request.known))
         if window.events or not set(new) <= set(window.shown):
-            now.result()
-        elif before is not None:
-            before.result()
+            return now
+        return before
 
     # The account ----------------------------------------------------------------------------------
 
@@ -266,215 +321,23 @@ class Manage:
 
     def _write(self, tenant: str, conversation: Conversation, account: Account) -> None:
         self._accounts.write(tenant, conversation.session, account.to_json())
-
-    # Windows --------------------------------------------------------------------------------------
-
-    def _nothing_to_plan(
-        self, conversation: Conversation, account: Account, request: Request
-    ) -> bool:
-        """Return whether the client's own request is sent, whatever window could be made of it.
-
-        So it is while nothing else was sent, all of it fits, and nothing in it can leave at a
-        profit: it is shorter than the provider caches, or has hardly grown since a window was
-        planned and did not pay, and nothing new can be shown in fewer tokens.
-        """
-        own, prices, marks = request.passed, request.prices, request.marks
-        if account.diverged or request.changed or not account.trusted:
-            return False
-        if own.tokens > self._limit(account, request):
-            return False
-        if prices.marked and not (marks.any or marks.by_itself(prices)):
-            return False  # marks may be set, which changes it
-        if own.tokens < account.minimum():
-            return True
-        new = slice(conversation.before, None)
-        for known, message in zip(request.known[new], request.asked.messages[new], strict=True):
-            if known.tokens >= LEAST and has_results(message):
-                return False
-        if len(request.known) <= _ALWAYS_SHOWN:
-            return True
-        return own.tokens < conversation.look_at and self._warm(account, conversation, request)
-
-    def _window(
-        self, conversation: Conversation, account: Account, request: Request
-    ) -> tuple[bytes | None, Priced, MemoryWindow | None]:
-        """Return the bytes to send, None for the client's own, and what they are as blocks."""
-        now, own, prices = request.now, request.passed, request.prices
-        limit = self._limit(account, request)
-        fits = own.tokens <= limit
-        due = account.due(request.own, now)
-        allowance, margin = account.to_spend + due, account.margin(due)
-        if not account.trusted and fits:
-            return None, own, None
-        marks = request.marks
-        caching = account.trusted and (
-            not prices.marked or marks.any or marks.by_itself(prices) or account.marking
-        )
-        memory = conversation.memory
-        memory.budget = limit - self._reserve(request, limit)
-        head = sum(block.tokens for block in request.head.blocks)
-        memory.head = head - request.meter.request
-        free = marks.free(prices)
-        memory.prices = replace(prices, breakpoints=free)
-        memory.outlook = Outlook(
-            may_cost=allowance,
-            margin=margin,
-            cold=not caching or not self._warm(account, conversation, request),
-            caching=caching,
-            tail_written=marks.by_itself(prices) or marks.automatic,
-            minimum=account.minimum() if caching else None,
-            cached=self._cached(conversation, account, request),
-        )
-        window = held_window(memory, self._question(account, request, fits=fits))
-        choices = self._choices(conversation, request, window, free)
-        conversation.shown.forget()
-        sent: tuple[bytes | None, Priced]
-        if caching and fits and choices[0][1].tokens < account.minimum():
-            # One too short for the cache is dear as soon as the client's own is long enough.
-            choices.insert(0, (None, own))
-        lawful = [
-            one
-            for one in choices
-            if account.within(
-                account.cost(one[1], now, own=one[0] is None) + margin * (one[0] is not None),
-                allowance,
-            )
-        ]
-        if lawful:
-            sent = lawful[0]
-        else:
-            if fits:
-                choices.append((None, own))
-            sent = min(choices, key=lambda one: account.cost(one[1], now, own=one[0] is None))
-        if prices.marked and sent[1].marks and not marks.any and not marks.by_itself(prices):
-            account.marking = True
-        return sent[0], sent[1], window
-
-    @staticmethod
-    def _rate(account: Account, request: Request) -> float:
-        """Return how many of the provider's tokens one of ours is taken for."""
-        return max(1.0, account.rate) if resolve(request.counter).exact else account.sure
-
-    def _limit(self, account: Account, request: Request) -> int:
-        """Return the budget in tokens as we count them, where the provider counts others."""
-        return max(1, int((request.budget - account.beside) / self._rate(account, request)))
-
-    def _reserve(self, request: Request, limit: int) -> int:
-        """Return the tokens that a window leaves free for what calls of `recall` bring."""
-        return min(RECALL_TOKENS, limit // 5) if request.offering else 0
-
-    def _question(self, account: Account, request: Request, *, fits: bool) -> str | None:
-        """Return what the user asks, for which what left may be brought back; None if nothing."""
-        last = len(request.asked.messages) - 1
-        message = request.asked.messages[last]
-        if (fits and not account.diverged) or not read_one(message, last).asks:
-            return None
-        texts = [part.text for part in parts_of(message, last) if part.kind == "text"]
-        return "\n".join(texts) or None
-
-    def _warm(self, account: Account, conversation: Conversation, request: Request) -> bool:
-        """Return whether the provider has anything of what was sent last."""
-        if conversation.before == 0 and not account.ours.calls:
-            return bool(account.ours.held(request.own.prefixes, now=request.now))
-        asked = conversation.asked_at or account.last_at
-        return request.now - asked <= request.prices.ttl
-
-    def _cached(
-        self, conversation: Conversation, account: Account, request: Request
-    ) -> Callable[[Sequence[Any]], list[int]]:
-        """Return a function: how many of the first messages make prefixes that the provider has.
-
-        The memory keeps it until the next request, so it holds nothing of this one's body.
-        """
-        ahead, now = len(request.head.blocks), request.now
-        how = self._how(request)
-
-        def cached(messages: Sequence[Any]) -> list[int]:
-            blocks = conversation.shown.line(messages, how).blocks
-            return [held - ahead for held in account.ours.held(blocks, now=now) if held >= ahead]
-
-        return cached
-
-    def _how(self, request: Request) -> Telling:
-        return Telling(
-            *(self._reader, request.meter, request.label, request.offering, request.head),
-            theirs=request.places,
-        )
-
-    def _choices(
-        self,
-        conversation: Conversation,
-        request: Request,
-        window: MemoryWindow,
-        free: int,
-    ) -> list[tuple[bytes | None, Priced]]:
-        """Return what may be sent, the best first: bytes, None for the client's own, and blocks."""
-        prices, marks, own = request.prices, request.marks, request.passed
-        digests, head = request.transcript.digests, request.head
-        line = conversation.shown.line(window.messages, self._how(request))
-        sent, blocks = line.sent, line.blocks
-        same = len(sent) == len(digests) and [one.known.digest for one in sent] == digests
-        whole = same and (not prices.marked or window.volatile_from == len(sent))
-        if whole and (not prices.marked or marks.any or marks.by_itself(prices)):
-            return [(None, own)]
-        found = map(request.places.get, (one.known.digest for one in sent))
-        elements = [
-            (at, one.message if at is None else request.asked.messages[at])
-            for at, one in zip(found, sent, strict=True)
-        ]
-        made: list[tuple[bytes | None, Priced]] = []
-        head_marks = marks.head(prices, len(request.asked.system), len(head.blocks))
-        end = [len(blocks)] if marks.by_itself(prices) or marks.automatic else []
-        if prices.marked and free:
-            at_marks = window.breakpoints[-free:]
-            data, placed = self._bytes(conversation, request, elements, at_marks)
-            placed = [len(head.blocks) + place + 1 for place in placed]
-            made.append((data, Priced(blocks, (*head_marks, *placed, *end))))
-        if whole:
-            made.append((None, own))
-        elif not prices.marked or not (marks.any or marks.by_itself(prices)):
-            data, _ = self._bytes(conversation, request, elements, ())
-            made.append((data, Priced(blocks, (*head_marks, *end))))
-        provider, model = request.exchange.wire.provider, request.model or None
-        if is_refused(line.held, line.turns, provider, model):
-            made = [one for one in made if one[0] is None]
-        return made or [(None, own)]
-
-    def _bytes(
-        self,
-        conversation: Conversation,
-        request: Request,
-        elements: Sequence[tuple[int | None, Any]],
-        at: Sequence[int],
-    ) -> tuple[bytes, list[int]]:
-        """Return a request with these messages, and the messages behind which the marks are."""
-        known = request.known
-        bare = [
-            message if place is not None and not known[place].marked else unmarked(message)
-            for place, message in elements
-        ]
-        marked, placed = with_marks(
-            request.exchange.wire.name, bare, at, request.prices, hour=request.marks.hour
-        )
-        raw, first = request.document.elements, request.transcript.first
-        texts = list(raw[:first])
-        for (place, message), plain, made in zip(elements, bare, marked, strict=True):
-            if made is plain and plain is message and place is not None:
-                texts.append(raw[first + place])
-            elif made is message:
-                texts.append(conversation.shown.written(message))
-            else:
-                texts.append(written(made))
-        return request.document.with_elements(texts), placed
+        account.kept = True
 
     # Finishing ------------------------------------------------------------------------------------
+
+    def hold(self, exchange: Exchange) -> RLock | None:
+        """Return the lock that `finish` waits for, acquired; None if another thread has it."""
+        held: Charged | None = exchange.notes.get("account")
+        if held is None or not held.family.lock.acquire(blocking=False):
+            return None
+        return held.family.lock
 
     def finish(self, exchange: Exchange, status: int, reply: Reply | None) -> None:
         """Take in what the provider reports, or that it did not answer."""
         if reply is not None and reply.usage is not None:
             exchange.facts["usage"] = reply.usage
         self._log.add(exchange)
-        held = exchange.notes.pop("account", None)
+        held: Charged | None = exchange.notes.pop("account", None)
         if held is None:
             return
         account, entry, own, family, conversation = held
@@ -527,7 +390,7 @@ class Manage:
         *,
         over: bool,
     ) -> None:
-        facts, rate = request.exchange.facts, self._rate(account, request)
+        facts, rate = request.exchange.facts, rate_of(account, request)
         shown = len(request.known)
         if window is not None and not entry.own:
             shown = len(set(window.shown))
@@ -563,7 +426,7 @@ class Manage:
         meter, label = request.meter, request.label
         again = self._contents.repeated_reads(known, meter, label, set(window.shown))
         request.exchange.facts["repeated_reads"] = again
-        how = self._how(request)
+        how = self._chooser.how(request)
         shown = conversation.shown.line(window.messages, how).sent
         sent = [(known, one) for one, known in shown]
         put_in = {i for i, (one, _) in enumerate(sent) if one.digest not in how.theirs}
@@ -583,6 +446,40 @@ class Manage:
     def _reason(self, conversation: Conversation) -> str:
         receipts = conversation.memory.receipts()
         return receipts[-1].reason if receipts else ""
+
+
+class _Place(NamedTuple):
+    """What conversations are counted and priced by."""
+
+    counter: str
+    provider: str
+    prices: str
+
+
+class Charged(NamedTuple):
+    """What a request was charged to, for when its reply is there; `own` is the client's own."""
+
+    account: Account
+    entry: Entry
+    own: Priced
+    family: Family
+    conversation: Conversation
+
+
+def _name(exchange: Exchange, conversation: Conversation) -> None:
+    """Note the conversation of an exchange."""
+    exchange.facts["conversation"] = conversation.name
+    exchange.notes["conversation"] = conversation
+
+
+def _place(request: Request) -> _Place:
+    return _Place(request.counter, request.exchange.wire.provider, request.prices.name)
+
+
+def _about(request: Request) -> tuple[str, ...]:
+    """Return what all conversations of a family have in common."""
+    opening = request.known[request.opening].digest.hex()
+    return request.exchange.wire.name, request.model, request.counter, opening
 
 
 def _scaled(parts: Mapping[str, int], rate: float, beside: int) -> dict[str, int]:

@@ -16,7 +16,7 @@ from ctxmem.gateway.exchanges import Exchange, decoded
 from ctxmem.gateway.manage.accounts import Priced
 from ctxmem.gateway.manage.knowing import Known, Reader, unmarked
 from ctxmem.gateway.manage.marking import Marks, client_marks
-from ctxmem.gateway.manage.splicing import Document, document
+from ctxmem.gateway.manage.splicing import Document, document, document_after
 from ctxmem.gateway.manage.transcripts import Head, Transcript, Transcripts
 from ctxmem.gateway.observe.weighing import FALLBACK, MOST_MODELS
 from ctxmem.gateway.recall.offering import offered
@@ -24,6 +24,8 @@ from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Asked, Unreadable
 from ctxmem.pricing import Block, Prefixes, Prices, prefixes_of, prices_of, row_of
 
+_MOST_AT_ONCE = 1 << 20  # bytes of a request that is read in no time, ...
+_MOST_NEW = 16 << 10  # ... where so many are new
 _LISTS = {"chat": "messages", "responses": "input", "anthropic": "messages"}
 
 
@@ -139,13 +141,37 @@ class RequestReader:
         Raises:
             Unreadable: it is not of its format.
         """
-        wire, facts = exchange.wire, exchange.facts
+        wire = exchange.wire
         try:
             data = decoded(exchange.coding, exchange.original)
         except (ValueError, zlib.error):
             raise Unreadable("the body is not of the coding that it names") from None
         before = self._transcripts.find(exchange.tenant, wire.name, data)
         read = document(data, _LISTS[wire.name], None if before is None else before.document)
+        return self._read(exchange, read, before)
+
+    def read_on(self, exchange: Exchange) -> Request | None:
+        """Return a request that goes on with one that was read, and has little that is new.
+
+        None for another, which `read` reads. It takes no time, and waits for nothing.
+
+        Raises:
+            Unreadable: it is not of its format.
+        """
+        if sum(map(len, exchange.original)) > _MOST_AT_ONCE:
+            return None
+        data = decoded("", exchange.original)
+        before = self._transcripts.find(exchange.tenant, exchange.wire.name, data)
+        if before is None or len(data) - len(before.document.data) > _MOST_NEW:
+            return None
+        read = document_after(data, before.document)
+        return None if read is None else self._read(exchange, read, before)
+
+    def _read(
+        self, exchange: Exchange, read: Document, before: Transcript | None
+    ) -> Request | None:
+        """Return a request whose body was read; `before` is what it may go on with."""
+        wire, facts = exchange.wire, exchange.facts
         asked = exchange.asked = wire.read(read.body)
         facts["model"] = asked.model
         if asked.kept:

@@ -130,6 +130,18 @@ def document(data: bytes, name: str, last: Document | None = None) -> Document:
         raise Unreadable(f"the body is no JSON object ({type(error).__name__})") from None
 
 
+def document_after(data: bytes, last: Document) -> Document | None:
+    """Return a body that begins and ends as the document `last` does; None for another.
+
+    Raises:
+        Unreadable: what is new in it is no JSON in UTF-8.
+    """
+    try:
+        return _read_on(data, last)
+    except (ValueError, IndexError, RecursionError) as error:
+        raise Unreadable(f"the body is no JSON object ({type(error).__name__})") from None
+
+
 def _read_on(data: bytes, last: Document) -> Document | None:
     """Return a body that begins and ends as another does; None if it does not."""
     count, at = last.common(data)

@@ -193,10 +193,14 @@ class ToolSets:
         self._bytes = 0
         self._lock = Lock()
 
+    def concern(self, request: Request) -> bool:
+        """Return whether a request may be sent with a choice of its tools."""
+        return self._budget is not None and bool(request.asked.tools)
+
     def managed(self, request: Request, conversation: Conversation, account: Account) -> Request:
         """Return a request with the tools of its conversation, or as it is."""
         asked, wire = request.asked, request.exchange.wire.name
-        if self._budget is None or not asked.tools or not may_answer(asked, wire, NAME):
+        if not self.concern(request) or not may_answer(asked, wire, NAME):
             return request
         held = self._of(request, conversation)
         called = _called(asked.messages) | held.found
