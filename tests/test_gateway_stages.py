@@ -13,7 +13,7 @@ import subprocess
 import sys
 from concurrent.futures import Future
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 import httpx
@@ -124,6 +124,55 @@ def test_a_reply_waits_until_its_request_is_on_the_disk(
         asking.join(WAIT)
         assert (status_of(came[0]), body_of(came[0])) == (200, b'{"ok":true}')
         assert gateway.facts()[0].get("fault") == (None if error is None else "store")
+
+
+class Quick(Storing):
+    """A stage that prepares requests at once, or fails to."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__()
+        self.stored.set_result(None)
+        self.error, self.lock = error, Lock()
+        self.finished: list[bool] = []
+        self.began = 0
+
+    def prepare_at_once(self, exchange: Exchange) -> bool:
+        self.began += 1
+        if self.error is not None:
+            raise self.error
+        exchange.why = "unchanged"
+        return True
+
+    def prepare(self, exchange: Exchange) -> bytes | None:
+        raise AssertionError("no thread is needed")
+
+    def hold(self, exchange: Exchange) -> Any:
+        return self.lock if self.lock.acquire(blocking=False) else None
+
+    def finish(self, exchange: Exchange, status: int, reply: Reply | None) -> None:
+        self.finished.append(self.lock.locked())
+
+
+def test_a_request_that_is_prepared_at_once_needs_no_thread(upstream: Upstream) -> None:
+    stage = Quick()
+    with running(upstream.url, stage=stage, mode="guard") as gateway:
+        assert status_of(raw(gateway.port, request(body=CHAT))) == 200
+        assert gateway.facts()[0]["passed_through"] == "unchanged"
+        with stage.lock:  # a thread waits for who has it
+            assert status_of(raw(gateway.port, request(body=CHAT))) == 200
+            until(lambda: len(stage.finished) == 2)
+    assert stage.began == 2 and stage.finished == [True, True]
+    assert [one.body for one in upstream.requests] == [CHAT, CHAT]
+
+
+def test_a_fault_while_a_request_is_prepared_at_once_is_not_the_clients(
+    upstream: Upstream,
+) -> None:
+    stage = Quick(RuntimeError("marker"))
+    with running(upstream.url, stage=stage, mode="guard") as gateway:
+        assert status_of(raw(gateway.port, request(body=CHAT))) == 200
+        assert gateway.facts()[0]["fault"] == "prepare"
+    assert upstream.requests[0].body == CHAT
 
 
 def test_a_changed_request_that_is_refused_is_sent_as_it_was(upstream: Upstream) -> None:
