@@ -113,8 +113,9 @@ class Manage:
 
     def prepare(self, exchange: Exchange) -> bytes | None:
         """Return the request as it is sent, None for the client's own bytes; `why` says why."""
+        request: Request | None = exchange.notes.pop("request", None)
         try:
-            request = self._requests.read(exchange)
+            request = request or self._requests.read(exchange)
         except (Unreadable, InputError, InputTypeError):
             exchange.why = "unreadable"
             return None
@@ -183,7 +184,10 @@ class Manage:
             request = self._requests.read_on(exchange)
         except (Unreadable, InputError, InputTypeError):
             return False  # it is read again, and `why` says so
-        if request is None or self._tools.concern(request):
+        if request is None:
+            return False
+        exchange.notes["request"] = request  # it is not read again
+        if self._tools.concern(request):
             return False
         with self._lock:
             conversations = self._conversations.get(_place(request))
@@ -207,6 +211,7 @@ class Manage:
         account, conversation.before = conversation.account, len(conversation.digests)
         if not self._chooser.nothing_to_plan(conversation, account, request):
             return False
+        del request.exchange.notes["request"]
         _name(request.exchange, conversation)
         cold = not self._chooser.warm(account, conversation, request)
         conversation.wait_for(digests, messages, cold=cold)
