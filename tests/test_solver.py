@@ -480,6 +480,37 @@ def test_a_tiny_cap_still_certifies_a_bound():
     assert rough.value <= best.value <= rough.upper_bound
 
 
+@settings(max_examples=300, deadline=None)
+@given(packing_problems(), st.integers(1, 3))
+def test_a_tiny_cap_reports_the_value_of_its_own_choice(problem, states):
+    solution = solve(problem, states=states)
+    if solution.status == "infeasible":
+        return
+    if solution.choose:
+        assert solution.value == evaluate_packing(problem, dict(solution.choose))
+    assert best_choice(problem) <= solution.upper_bound
+
+
+def test_a_tiny_cap_counts_the_bonuses_that_its_choice_earns():
+    """Cut short, the search had 86 for this choice: it missed a bonus that was earned."""
+    options = (
+        *([(8, 18)], [(9, 14), (2, 16)], [(10, 8), (1, 20), (4, 13)], [(9, 20), (9, 20)]),
+        *([(10, 8), (4, 3), (7, 8)], [(4, 12)]),
+    )
+    needs = {2: [3], 3: [2], 4: [0, 5], 5: [0]}
+    items = [
+        {"id": i, "options": [{"t": t, "v": v} for t, v in one], "needs": needs.get(i, [])}
+        for i, one in enumerate(options)
+    ]
+    prefix = {"order": [5, 3, 1, 0, 2, 4], "bonus": [1, 19, 19, 19, 14, 12]}
+    rest = {"sections": [], "groups": [], "together": [], "redundancy": [], "concepts": []}
+    for item in items:
+        item.update(section=None, pin=None)
+    problem = {"budget": 33, "sep": 1, "items": items, "prefix": prefix, **rest}
+    solution = solve(problem, states=1)
+    assert solution.value == evaluate_packing(problem, dict(solution.choose)) == 87
+
+
 def test_the_same_problem_gives_the_same_solution():
     problem = random_problem(6, 40)
     assert len({repr(solve(problem, time_limit=None)) for _ in range(3)}) == 1

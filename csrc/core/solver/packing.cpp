@@ -93,6 +93,32 @@ Solution solve_plain(const Problem& p, const Limits& limits, StopToken& stop) {
     return solution;
 }
 
+// The value of a choice by the problem itself. Where the search was cut short, its own sum may
+// lack bonuses of the prefix that the choice has earned all the same.
+std::int64_t value_of(const Problem& p, const std::vector<std::int32_t>& chosen) {
+    std::int64_t value = 0;
+    std::vector<bool> covered(p.concepts.size(), false);
+    for (std::size_t i = 0; i < p.items(); ++i) {
+        if (chosen[i] < 0) continue;
+        const auto option = static_cast<std::size_t>(p.starts[i] + chosen[i]);
+        value += p.values[option];
+        if (p.covers.members.empty()) continue;
+        for (auto k = p.covers.begin(option); k != p.covers.end(option); ++k) {
+            const auto concept_at = static_cast<std::size_t>(*k);
+            if (!covered[concept_at]) value += p.concepts[concept_at];
+            covered[concept_at] = true;
+        }
+    }
+    const auto in = [&](std::int64_t item) { return chosen[static_cast<std::size_t>(item)] >= 0; };
+    for (std::size_t at = 0; at + 2 < p.redundancy.size(); at += 3)
+        if (in(p.redundancy[at]) && in(p.redundancy[at + 1])) value -= p.redundancy[at + 2];
+    for (std::size_t at = 0; at < p.prefix.size(); ++at) {
+        if (chosen[static_cast<std::size_t>(p.prefix[at])] != 0) break;
+        value += p.bonus[at];
+    }
+    return value;
+}
+
 class Search {
 public:
     Search(const Problem& problem, const BudgetTree& tree, const Limits& limits, StopToken& stop)
@@ -240,11 +266,6 @@ private:
             solution.prices.push_back(prices_.price(node));
         if (!value_) return solution;
         solution.found = true;
-        solution.value = *value_;
-        if (upper_ <= *value_) {
-            solution.upper_bound = *value_;
-            solution.status = Status::kOptimal;
-        }
         std::vector<bool> replaced(problem_.items(), false);
         for (std::size_t c = 0; c < chosen_.size(); ++c)
             tree_.each_leaf(tree_.classes[c].options[chosen_[c]].taken, [&](const Take& take) {
@@ -256,6 +277,12 @@ private:
                 solution.chosen[item] =
                     static_cast<std::int32_t>(take.choice - problem_.starts[item]);
             });
+        solution.value = value_of(problem_, solution.chosen);
+        assert(solution.value >= *value_);
+        if (upper_ <= solution.value) {
+            solution.upper_bound = solution.value;
+            solution.status = Status::kOptimal;
+        }
         return solution;
     }
 
