@@ -272,7 +272,7 @@ class _Account:
             elif price * tokens > value and kept_density * tokens > value:
                 goes = f"budget of section {section}" if price > anywhere else "budget"
                 detail = (
-                    f"{_tokens(tokens)}; the {goes} goes to passages that are worth more per token "
+                    f"{_tokens(tokens)}; the {goes} goes to passages of more value per token "
                     f"(value per token: {_density(value / tokens)} here, {self.average} in the "
                     f"window on average)"
                 )
