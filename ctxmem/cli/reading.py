@@ -1,4 +1,4 @@
-"""What commands read and write: passages in, JSON and progress out."""
+"""What commands have in common: passages in, JSON and progress out, and some options."""
 
 from __future__ import annotations
 
@@ -83,6 +83,16 @@ def whole(text: str) -> int:
         return int(text.replace("_", "").replace(",", ""))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of tokens") from None
+
+
+def add_counter(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how tokens are counted."""
+    parser.add_argument(
+        "--counter",
+        metavar="NAME",
+        default="o200k_base",
+        help="how tokens are counted: a model, an encoding or a tokenizer file (o200k_base)",
+    )
 
 
 def progress(stage: str, done: int = 0, of: int = 0) -> None:

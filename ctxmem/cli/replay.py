@@ -12,7 +12,7 @@ from typing import Any
 from ctxmem.auditing.conversations import Conversation, Exchange, conversations
 from ctxmem.auditing.messages import is_answer
 from ctxmem.chat.uniform import put_together, uniform
-from ctxmem.cli.reading import DONE, print_json, progress, whole
+from ctxmem.cli.reading import DONE, add_counter, print_json, progress, whole
 from ctxmem.errors import BudgetError, InputError
 from ctxmem.memory import Memory
 from ctxmem.memory.planner import POLICIES
@@ -40,30 +40,41 @@ def add_to(commands: Any) -> None:
         "a provider's cache rules, beside the untrimmed history.",
         epilog="Reads what ctxmem audit reads: lists of messages, logged requests, transcripts, "
         "exports of tracing platforms and OpenTelemetry spans. Requests that repeat a growing "
-        "history are one conversation. What is in no bill is counted with its reason.",
+        "history are one conversation. What no bill includes is counted, with its reason.",
     )
     parser.add_argument(
-        "trace", metavar="TRACE", nargs="+", help="files, folders or patterns; - reads stdin"
+        "trace", metavar="TRACE", nargs="+", help="files, folders or patterns; - is standard input"
     )
-    parser.add_argument("--budget", type=whole, default=16_000, help="tokens of a window (16000)")
+    parser.add_argument(
+        "--budget", type=whole, default=16_000, help="tokens that a window may have (16000)"
+    )
     parser.add_argument(
         "--policy",
         default=",".join(POLICIES),
-        help=f"by commas: {', '.join(dict.fromkeys((*POLICIES, *PAGE_POLICIES)))}",
+        help=f"trimming policies, separated by commas: "
+        f"{', '.join(dict.fromkeys((*POLICIES, *PAGE_POLICIES)))}",
     )
-    parser.add_argument("--prices", default="anthropic", help=f"by commas: {', '.join(PRICES)}")
-    parser.add_argument("--counter", default="o200k_base", help="model, encoding or tokenizer file")
+    parser.add_argument(
+        "--prices",
+        default="anthropic",
+        help=f"price rows, separated by commas: {', '.join(PRICES)}",
+    )
+    add_counter(parser)
     parser.add_argument(
         "--miss-cost",
         "--fault",
         dest="miss_cost",
         type=float,
         default=0.25,
-        help="price of a missed token (0.25)",
+        help="cost of a needed token that is not in the window, in input tokens (0.25)",
     )
-    parser.add_argument("--verbatim", action="store_true", help="leave JSON results as they are")
-    parser.add_argument("--html", metavar="OUT", help="plot bill and window over time")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument(
+        "--verbatim", action="store_true", help="do not write JSON results as tables"
+    )
+    parser.add_argument(
+        "--html", metavar="OUT", help="also write a page that plots bill and window over time"
+    )
+    parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
     parser.set_defaults(run=run)
 
 
