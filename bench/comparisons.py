@@ -174,12 +174,12 @@ def of_bill(report: Mapping[str, Any]) -> list[Comparison]:
         title = f"bill of {table['source']}, {table['budget']:,} tokens, {table['prices']} prices"
         one = comparison(title, "of untrimmed", table["runs"])
         for row in table["rows"][:1]:
-            note = f"{row['named']:.0%} of what is needed in sight"
+            note = f"{row['named']:.0%} of what is needed is in the window"
             add(one, f"ctxmem, {row['policy']}", row["bill"], ours=True, note=note)
         add(one, "untrimmed history", 1.0, ours=False)
         for row in table["peers"]:
             recall = row.get("recall")
-            note = "" if recall is None else f"{recall:.0%} of what is needed in sight"
+            note = "" if recall is None else f"{recall:.0%} of what is needed is in the window"
             add(one, row["policy"], row["bill"], ours=False, note=note)
         found.append(one)
     return found

@@ -80,7 +80,7 @@ _MOST_METERS = 64  # models whose rows of overhead are kept
 
 
 class Segment:
-    """A stretch of a window.
+    """A part of a window.
 
     Attributes:
         key: hash of its text without outer white space.
@@ -90,11 +90,11 @@ class Segment:
             known; or what it is: thought, image, audio, video, file, tools.
         label: name of a retrieved passage, "" for others.
         retrieved: a retriever returned it.
-        telling: long enough that its repetition is waste.
+        comparable: long enough that its repetition is waste.
         units: hashes of its lines and sentences, None until asked for.
     """
 
-    __slots__ = ("key", "label", "retrieved", "role", "telling", "text", "tokens", "units")
+    __slots__ = ("comparable", "key", "label", "retrieved", "role", "text", "tokens", "units")
 
     def __init__(self, text: str, role: str, label: str = "", retrieved: bool = False) -> None:
         stripped = text.strip()
@@ -104,7 +104,7 @@ class Segment:
         self.role = role
         self.label = label
         self.retrieved = retrieved
-        self.telling = retrieved or (role not in _SILENT and is_passage(stripped, role))
+        self.comparable = retrieved or (role not in _SILENT and is_passage(stripped, role))
         self.units: tuple[int, ...] | None = None
 
     def as_retrieved(self, label: str) -> Segment:
@@ -113,7 +113,7 @@ class Segment:
         other.text, other.key, other.tokens, other.role = (
             self.text, self.key, self.tokens, self.role
         )  # fmt: skip
-        other.label, other.retrieved, other.telling, other.units = label, True, True, self.units
+        other.label, other.retrieved, other.comparable, other.units = label, True, True, self.units
         return other
 
     @property
@@ -142,7 +142,7 @@ Marks = dict[int, str]
 class Window:
     """What a call was given, cut into segments.
 
-    `places` says where each segment is; `unique` lists the telling ones that occur for the first
+    `places` says where each segment is; `unique` lists the comparable ones that occur for the first
     time; the first `common` ones, of `stable` tokens, begin the call before too, and `lost` tokens,
     the `moved` ones, were in it behind what changed.
 
@@ -521,7 +521,7 @@ def _locatable(shown: Sequence[Passage]) -> Shown:
 
 
 def _locate(text: str, shown: Iterable[tuple[str, Passage]]) -> list[tuple[int, int, Passage]]:
-    """Return where passages stand in a text, without those inside of others."""
+    """Return where passages are in a text, without those inside of others."""
     found = []
     for passage, known in shown:
         at = text.find(passage)

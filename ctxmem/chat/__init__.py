@@ -6,17 +6,20 @@ belong together; `RULES` holds what providers refuse, `OVERHEAD` what they add t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ctxmem.chat.checking import check, units
 from ctxmem.chat.chunks import as_chunks, kept_messages, passages
 from ctxmem.chat.counting import count_messages
 from ctxmem.chat.findings import Finding
 from ctxmem.chat.folding import Fold, FoldedMessages, dedup_messages
-from ctxmem.chat.growing import LOW_WATER, Growing, Trimmed
+from ctxmem.chat.incremental import LOW_WATER, IncrementalTrimmer, Trimmed
 from ctxmem.chat.media import MEDIA_RULES
 from ctxmem.chat.overhead import OVERHEAD, Overhead
 from ctxmem.chat.repairing import repair
 from ctxmem.chat.rules import RULES, Rule
 from ctxmem.chat.trimming import trim_messages
+from ctxmem.errors import former_names
 
 __all__ = [
     "LOW_WATER",
@@ -26,7 +29,7 @@ __all__ = [
     "Finding",
     "Fold",
     "FoldedMessages",
-    "Growing",
+    "IncrementalTrimmer",
     "Overhead",
     "Rule",
     "Trimmed",
@@ -40,3 +43,6 @@ __all__ = [
     "trim_messages",
     "units",
 ]
+
+if not TYPE_CHECKING:  # a type checker would accept every name, misspelt ones too
+    __getattr__ = former_names(__name__, {"Growing": ("IncrementalTrimmer", IncrementalTrimmer)})

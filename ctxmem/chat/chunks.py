@@ -123,7 +123,7 @@ def _shown(part: Part, index: int) -> str:
     if part.kind == "text":
         return part.text
     if part.kind in MEDIA:
-        return f"[{part.name}]"  # the bytes of an image would be no use as text, and dear
+        return f"[{part.name}]"  # the bytes of an image would be useless as text, and long
     if part.whole and part.kind == "result":
         inside = inner_parts(part, index)
         if inside is not None:

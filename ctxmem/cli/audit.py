@@ -13,7 +13,7 @@ from ctxmem.auditing.gate import read_conditions
 from ctxmem.cli.reading import DONE, FOUND, add_counter, print_json, progress, whole
 from ctxmem.errors import InputError
 from ctxmem.pricing import PRICES
-from ctxmem.traces import Tally
+from ctxmem.traces import ReadStats
 
 EXAMPLES = (
     "ctxmem audit traces/ --prices 2.5,0.25 --html audit.html",
@@ -158,7 +158,7 @@ class _Progress:
     def __init__(self) -> None:
         self._start = time.monotonic()
 
-    def __call__(self, tally: Tally) -> None:
-        read = tally.bytes / 1e6
+    def __call__(self, stats: ReadStats) -> None:
+        read = stats.bytes / 1e6
         speed = read / max(1e-3, time.monotonic() - self._start)
-        progress(f"{tally.records:,} records, {read:,.0f} MB, {speed:,.0f} MB a second")
+        progress(f"{stats.records:,} records, {read:,.0f} MB, {speed:,.0f} MB a second")

@@ -16,7 +16,7 @@ from ctxmem.blaming.models import Model
 from ctxmem.cli.reading import DONE, INTERRUPTED, MISUSED, add_counter, print_json, progress, whole
 from ctxmem.errors import InputError
 from ctxmem.pricing import PRICES
-from ctxmem.traces import Tally
+from ctxmem.traces import ReadStats
 
 CACHE = ".ctxmem-blame"
 
@@ -293,5 +293,5 @@ def _temperature(text: str) -> float | None:
     return number
 
 
-def _reading(tally: Tally) -> None:
-    progress(f"{tally.records:,} records, {tally.bytes / 1e6:,.0f} MB")
+def _reading(stats: ReadStats) -> None:
+    progress(f"{stats.records:,} records, {stats.bytes / 1e6:,.0f} MB")

@@ -201,7 +201,7 @@ def _density(text: str) -> float:
     if not 0.0 < density <= 1.0:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no value per token; expected a number above 0 and at most 1, such as "
-            f"0.01, or none: FILE stands before --auto"
+            f"0.01, or none: put FILE before --auto"
         )
     return density
 

@@ -22,7 +22,7 @@ from ctxmem.pricing import PRICES, prices_of
 from ctxmem.report import replay_page
 from ctxmem.report.words import many
 from ctxmem.schema import SCHEMA_VERSION
-from ctxmem.traces import Tally
+from ctxmem.traces import ReadStats
 
 EXAMPLES = (
     "ctxmem replay sessions.jsonl --budget 16000 --prices anthropic,openai --html bill.html",
@@ -80,8 +80,8 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay, and print a table, JSON or a page."""
-    tally = Tally()
-    recorded = Recorded(arguments.trace, tally)
+    stats = ReadStats()
+    recorded = Recorded(arguments.trace, stats)
     options = _options(arguments)
     found: list[list[Replay]] = [[] for _ in options]
     shown: list[Replay] = []  # of the longest conversation
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
             shown = made
     progress("")
     if not found[0]:
-        raise InputError(_nothing(arguments.trace, recorded, tally))
+        raise InputError(_nothing(arguments.trace, recorded, stats))
     data = {
         "schema_version": SCHEMA_VERSION,
         "conversations": len(found[0]),
@@ -103,11 +103,11 @@ def run(arguments: argparse.Namespace) -> int:
         "rows": [summed(done) for done in found],
         "left_out": dict(recorded.left_out),
         "read": {
-            "files": tally.files,
-            "records": tally.records,
-            "formats": dict(tally.formats.most_common()),
-            "skipped": dict(tally.skipped.most_common()),
-            "places": tally.places,
+            "files": stats.files,
+            "records": stats.records,
+            "formats": dict(stats.formats.most_common()),
+            "skipped": dict(stats.skipped.most_common()),
+            "places": stats.places,
         },
     }
     if arguments.json:
@@ -204,9 +204,9 @@ class Chat:
 class Recorded:
     """The conversations of a source that can be replayed; counts what is left out and why."""
 
-    def __init__(self, source: Sequence[str], tally: Tally) -> None:
+    def __init__(self, source: Sequence[str], stats: ReadStats) -> None:
         self._source = source
-        self._tally = tally
+        self._stats = stats
         self.number = 0
         self.answers = 0
         self.left_out: Counter[str] = Counter()
@@ -219,7 +219,7 @@ class Recorded:
             self.examples.setdefault(reason, example)
 
     def __iter__(self) -> Iterator[Chat]:
-        for conversation in conversations(self._source, tally=self._tally, progress=_show_read):
+        for conversation in conversations(self._source, stats=self._stats, progress=_show_read):
             self.number += 1
             sent = [one for one in conversation.exchanges if one.until]
             self._note(conversation, sent)
@@ -237,18 +237,18 @@ class Recorded:
             self.leave_out(EARLIER, sum(map(is_answer, sent[0].messages)))
 
 
-def _show_read(tally: Tally) -> None:
-    progress(f"{tally.records:,} records, {tally.bytes / 1e6:,.0f} MB read")
+def _show_read(stats: ReadStats) -> None:
+    progress(f"{stats.records:,} records, {stats.bytes / 1e6:,.0f} MB read")
 
 
-def _nothing(paths: Sequence[str], recorded: Recorded, tally: Tally) -> str:
+def _nothing(paths: Sequence[str], recorded: Recorded, stats: ReadStats) -> str:
     """Say why nothing was replayed."""
     reasons = [
         *(f"{count:,} {reason}" for reason, count in recorded.left_out.items()),
         *(
             f"{count:,} {'record' if count == 1 else 'records'} skipped: {reason}, such as "
-            f"{tally.places[reason][0]}"
-            for reason, count in tally.skipped.items()
+            f"{stats.places[reason][0]}"
+            for reason, count in stats.skipped.items()
         ),
     ]
     reasons += [example for example in recorded.examples.values() if example]
@@ -291,7 +291,7 @@ def show(data: dict[str, Any]) -> None:
     )
     _show_counts("In no bill", data["left_out"], {})
     _show_counts("Not read", data["read"]["skipped"], data["read"]["places"])
-    head = ("policy", "prices", "bill", "worst", "dollars", "in sight", "edits", "mean", "largest")
+    head = ("policy", "prices", "bill", "worst", "dollars", "named", "edits", "mean", "largest")
     print("\n{:<10}{:<16}{:>6}{:>8}{:>10}{:>10}{:>7}{:>9}{:>9}".format(*head))
     for row in rows:
         print(
@@ -314,6 +314,6 @@ def _show_counts(title: str, counts: dict[str, int], places: dict[str, list[str]
 _LEGEND = """\
 bill      cost of the input, 1 for sending the whole history every time with the same cache
 worst     the bill of the conversation that it is highest for
-in sight  share of the identifiers used by a message, and said before, that its window had
+named     share of the identifiers used by a message, and said before, that its window had
 edits     calls whose window changed an earlier part, which costs the cache
 mean, largest  tokens of a window"""

@@ -22,7 +22,7 @@ def add_to(commands: Any) -> None:
     """Add the command and its options."""
     serve = commands.add_parser(
         "serve",
-        help="stand between clients and a provider: observe, guard or manage what they send",
+        help="run the gateway between clients and a provider: observe, guard or manage requests",
         description="Pass the requests of any client on to a provider. 'observe' changes nothing "
         "and shows what fills the windows; 'guard' repairs what would be refused and trims what is "
         "too long; 'manage' keeps conversations within a budget, for no more than passing them "
