@@ -266,7 +266,9 @@ def check(window: ctxmem.MemoryWindow, budget: int, before: Sequence[Any]) -> No
     """Raise unless the window keeps what every window promises."""
     counted = ctxmem.count_messages(window.messages)
     if not counted == window.tokens <= budget:
-        raise AssertionError(f"{window.tokens} tokens told, {counted} counted, {budget} allowed")
+        raise AssertionError(
+            f"{window.tokens} tokens reported, {counted} counted, {budget} allowed"
+        )
     edited = any(event.kind in ("edit", "excerpt") for event in window.events)
     if not edited and window.messages[: len(before)] != list(before):
         raise AssertionError("the prefix changed without an edit")

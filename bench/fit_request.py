@@ -2,7 +2,7 @@
 
     python -m ctxmem.bench.fit_request --data FOLDER --runs FILE --out ctxmem/weights/request-1.json
 
-`--runs` has recorded runs of agents: what a unit of a history is worth for being recent is how
+`--runs` has recorded runs of agents: the value that a unit of a history has for being recent is how
 often an answer used it (identifiers, numbers and quotes that the question and newer units lack).
 The other numbers are fitted on half of the episodes of `bench/episodes.py`, and the other half
 judges: the weights by which asks are divided between the parts by logistic regression, the

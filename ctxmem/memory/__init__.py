@@ -1,6 +1,6 @@
 """Memory: pages, a resident set, and a window that keeps the prompt cache warm.
 
-`session.Memory` is what users hold. It keeps a `journal` of what happened, whose sum is the state
+`session.Memory` is what users hold. It keeps a log of what happened, whose sum is the state
 in `resident`; `layout` decides what the window shows, by the prices in `schedule`.
 """
 

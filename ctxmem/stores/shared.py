@@ -187,7 +187,7 @@ class SharedStore(ABC):
     def _delete_pages(self, seal: Seal, ids: Sequence[bytes]) -> int:
         """Delete pages of a session, and its snapshot if there were any; return how many."""
 
-    # Journal and pages ----------------------------------------------------------------------------
+    # Records and pages ----------------------------------------------------------------------------
 
     def append(
         self,
