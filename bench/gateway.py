@@ -538,11 +538,11 @@ def rules_of_providers() -> Any:
 
 def refused(rules: Any, wire: Wire, sent: bytes, data: bytes) -> bool:
     """Return whether a request breaks a rule of the provider, and the client's own does not."""
-    found = rules(messages_in(wire, sent), wire.provider)
-    return bool(found) and not rules(messages_in(wire, data), wire.provider)
+    found = rules(messages_in(sent), wire.provider)
+    return bool(found) and not rules(messages_in(data), wire.provider)
 
 
-def messages_in(wire: Wire, data: bytes) -> list[Any]:
+def messages_in(data: bytes) -> list[Any]:
     """Return the messages of a request as the checkers take them."""
     body = json.loads(data)
     system = [{"role": "system", "content": body["system"]}] if body.get("system") else []

@@ -602,7 +602,7 @@ def _contents(part: Part, role: str, depth: int) -> Iterator[tuple[str, str, Par
         if output is not None and depth < _DEEPEST:
             yield from _contents(part._replace(kind="result", body=output), "tool", depth + 1)
     elif part.kind in ("result", "hosted_result", "quoted", "prompt") and depth < _DEEPEST:
-        inside = inner_parts(part, 0)
+        inside = inner_parts(part)
         if not inside and part.kind in ("result", "hosted_result"):
             yield "tool", arguments_text(part.body), None
         within = role if part.kind in ("quoted", "prompt") else "tool"
@@ -621,5 +621,5 @@ def _contents_of_unknown(
     if isinstance(content, str):
         yield role, content, None
     elif isinstance(content, list) and depth < _DEEPEST:
-        for one in inner_parts(part._replace(body=content), 0) or ():
+        for one in inner_parts(part._replace(body=content)) or ():
             yield from _contents(one, role, depth + 1)

@@ -16,8 +16,10 @@ from ctxmem.chat.folding import Fold, FoldedMessages, dedup_messages
 from ctxmem.chat.incremental import LOW_WATER, IncrementalTrimmer, Trimmed
 from ctxmem.chat.media import MEDIA_RULES
 from ctxmem.chat.overhead import OVERHEAD, Overhead
+from ctxmem.chat.reading import read_one
 from ctxmem.chat.repairing import repair
 from ctxmem.chat.rules import RULES, Rule
+from ctxmem.chat.tools import forced_name
 from ctxmem.chat.trimming import trim_messages
 from ctxmem.errors import former_names
 
@@ -37,8 +39,10 @@ __all__ = [
     "check",
     "count_messages",
     "dedup_messages",
+    "forced_name",
     "kept_messages",
     "passages",
+    "read_one",
     "repair",
     "trim_messages",
     "units",

@@ -15,8 +15,9 @@ from typing import Any
 from ctxmem import intake
 from ctxmem.auditing.assembly import Assembler
 from ctxmem.chat import as_chunks
-from ctxmem.cli.reading import bytes_of, progress
+from ctxmem.cli.reading import progress
 from ctxmem.errors import InputError, MissingExtraError
+from ctxmem.input_files import read_bytes
 from ctxmem.traces import NO_MESSAGES, UNKNOWN, ReadStats, read_events, read_records
 
 _RECORDS = (".json", ".jsonl", ".ndjson", ".parquet", ".json.gz", ".jsonl.gz", ".ndjson.gz")
@@ -107,7 +108,7 @@ def _text(file: str, stats: ReadStats) -> str:
     """Return the text of a file, "" if it holds none."""
     if (mimetypes.guess_type(file)[0] or "").partition("/")[0] in _NO_TEXT:
         return ""
-    data = bytes_of(file)
+    data = read_bytes(file)
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return data.decode("utf-16", "replace")
     if b"\0" in data[:8192]:

@@ -29,7 +29,7 @@ from langgraph.store.base import (
 
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.forking import ForkSafeLock
-from ctxmem.memory.recall import ranked
+from ctxmem.memory import ranked
 from ctxmem.protocols import PageStore
 from ctxmem.schema import PageId
 from ctxmem.stores import open_store
