@@ -8,15 +8,6 @@
 namespace ctxmem::bind {
 namespace {
 
-// The result of work(stop): without the GIL, and ended by Ctrl-C, if the texts are large.
-template <class Work>
-auto run_stoppable(std::size_t bytes, Work&& work) {
-    std::optional<py::gil_scoped_release> unlocked;
-    if (bytes >= kWorthRelease) unlocked.emplace();
-    StopToken stop = unlocked ? stop_on_signal() : StopToken();
-    return work(stop);
-}
-
 std::size_t bytes_of(const ReadText& a, const ReadText& b) {
     return a.text().size() + b.text().size();
 }
