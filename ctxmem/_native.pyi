@@ -133,10 +133,6 @@ def select_units(
     NDArray[np.float64],
 ]: ...
 
-class QueryWords:
-    def __init__(self, query: str) -> None: ...
-    def set_apart(self, text: str, other: str) -> bool: ...
-
 DIFFERENCE_KINDS: tuple[str, ...]
 
 class ReadText:
