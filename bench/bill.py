@@ -31,6 +31,7 @@ from typing import Any
 import ctxmem
 from ctxmem import Memory, _native
 from ctxmem.errors import InputError
+from ctxmem.input_files import decoded, json_lines, read_bytes
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.pricing import Bill, Block, prices_of
 
@@ -95,14 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def runs_in(path: str, most: int | None) -> dict[str, list[list[dict[str, Any]]]]:
     """Return the messages of the runs of a file, by source."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); expected JSONL") from None
-    text = gzip.decompress(data) if path.endswith(".gz") else data
+    data = read_bytes(path, "JSONL")
+    text = decoded(gzip.decompress(data) if path.endswith(".gz") else data, path)
     found: dict[str, list[list[dict[str, Any]]]] = {}
-    for line in text.decode("utf-8").splitlines():
-        run = json.loads(line)
+    for run in json_lines(text):
         first = run["msgs"][0]
         if ctxmem.count_tokens(first["text"]) + MESSAGE != first["tok"]:
             raise AssertionError(f"{run['name']} is counted otherwise: {first['tok']} tokens")

@@ -34,6 +34,7 @@ from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.evidence import Search, compared
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.chat.counting import Meter
+from ctxmem.input_files import json_lines
 from ctxmem.memory.recall import BROAD
 from ctxmem.tokens import resolve
 from ctxmem.toolset import read_tools
@@ -162,7 +163,7 @@ def recency(found: Sequence[Use]) -> Recency:
 def read_runs(path: Path) -> list[dict[str, Any]]:
     """Return recorded runs."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        return json_lines(file.read())
 
 
 # Episodes -----------------------------------------------------------------------------------------

@@ -159,7 +159,9 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         progress("")
         kept = "" if arguments.no_cache else f"; answers are kept in {arguments.cache}"
-        print(f"ctxmem blame: stopped{kept}: the same line goes on from there", file=sys.stderr)
+        print(
+            f"ctxmem blame: stopped{kept}; the same command continues from there", file=sys.stderr
+        )
         return INTERRUPTED
 
 
