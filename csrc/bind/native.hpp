@@ -99,9 +99,9 @@ StopToken stop_on_signal(double time_limit = 0);
 // The result of work(stop): without the GIL, and ended by Ctrl-C, if the texts are large.
 template <class Work>
 auto run_stoppable(std::size_t bytes, Work&& work) {
-    std::optional<py::gil_scoped_release> unlocked;
-    if (bytes >= kReleaseFrom) unlocked.emplace();
-    StopToken stop = unlocked ? stop_on_signal() : StopToken();
+    if (bytes < kReleaseFrom) return work(StopToken::none());
+    const py::gil_scoped_release unlocked;
+    StopToken stop = stop_on_signal();
     return work(stop);
 }
 
