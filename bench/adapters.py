@@ -190,9 +190,9 @@ def filters(size: int, patient: bool) -> tuple[Runs, Check, str]:
             raise AssertionError(f"{name} keeps {len(places)} documents, not the best of each")
         worse = sum(best[originals_of[place]] != place for place in places)
         lost = originals - len(groups)
-        told = f"{len(places):,} kept"
-        told += f", {worse:,} of them not the best-ranked copy" if worse else ""
-        return told + (f", {lost:,} lost altogether" if lost else "")
+        shown = f"{len(places):,} kept"
+        shown += f", {worse:,} of them not the best-ranked copy" if worse else ""
+        return shown + (f", {lost:,} lost altogether" if lost else "")
 
     return runs, check, f"{size - originals:,} of {size:,} are near-copies"
 
@@ -321,7 +321,7 @@ def memories(size: int, patient: bool) -> tuple[Runs, Check, str]:
     return runs, check, note
 
 
-# Telling ------------------------------------------------------------------------------------------
+# Printing -----------------------------------------------------------------------------------------
 
 
 def show(report: dict[str, Any]) -> None:

@@ -160,11 +160,11 @@ def page_seconds(folder: Path) -> dict[str, Any]:
     # The policy lets no script of others run, so the copy that is timed has none.
     text = path.read_text(encoding="utf-8").replace("http-equiv", "data-was")
     # What the browser has to do before it shows the page: parse, style, lay out, run the script.
-    told = (
+    shown = (
         "<script>addEventListener('load',()=>{document.body.getBoundingClientRect();"
         "document.body.dataset.took=performance.now()})</script></body>"
     )
-    path.write_text(text.replace("</body>", told), encoding="utf-8")
+    path.write_text(text.replace("</body>", shown), encoding="utf-8")
     seconds = []
     for _ in range(3):
         done = subprocess.run(

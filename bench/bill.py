@@ -1,4 +1,4 @@
-"""What does a conversation cost under prompt caching, and is what it needs still in sight?
+"""What does a conversation cost under prompt caching, and is what it needs still in the window?
 
 Recorded agent runs are replayed through `ctxmem.Memory`: message by message, one window wherever
 the model was called. Every window is billed by the provider's cache rules and compared with sending
@@ -31,6 +31,7 @@ from typing import Any
 import ctxmem
 from ctxmem import Memory, _native
 from ctxmem.errors import InputError
+from ctxmem.input_files import decoded, json_lines, read_bytes
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.pricing import Bill, Block, prices_of
 
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sources = runs_in(options.data, options.runs)
     simulator = module_at(options.simulator) if options.simulator else None
     report: dict[str, Any] = {
-        "question": "what does a conversation cost, and is what it needs in sight?",
+        "question": "what does a conversation cost, and is what it needs in the window?",
         "versions": {
             "ctxmem": ctxmem.__version__,
             "python": platform.python_version(),
@@ -95,14 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def runs_in(path: str, most: int | None) -> dict[str, list[list[dict[str, Any]]]]:
     """Return the messages of the runs of a file, by source."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); expected JSONL") from None
-    text = gzip.decompress(data) if path.endswith(".gz") else data
+    data = read_bytes(path, "JSONL")
+    text = decoded(gzip.decompress(data) if path.endswith(".gz") else data, path)
     found: dict[str, list[list[dict[str, Any]]]] = {}
-    for line in text.decode("utf-8").splitlines():
-        run = json.loads(line)
+    for run in json_lines(text):
         first = run["msgs"][0]
         if ctxmem.count_tokens(first["text"]) + MESSAGE != first["tok"]:
             raise AssertionError(f"{run['name']} is counted otherwise: {first['tok']} tokens")
@@ -159,7 +156,7 @@ def as_chat(run: Sequence[Message]) -> list[dict[str, Any]]:
 
 
 @dataclass
-class Tally:
+class Measured:
     """What the replays of one row came to."""
 
     needs: int = 0
@@ -199,7 +196,7 @@ class Tally:
 
 def replay(
     run: Sequence[Message],
-    tally: Tally,
+    measured: Measured,
     names: Names,
     *,
     budget: int,
@@ -225,7 +222,7 @@ def replay(
         if message["role"] == "assistant" and i:
             start = time.perf_counter()
             window = memory.window()
-            tally.seconds += time.perf_counter() - start
+            measured.seconds += time.perf_counter() - start
             check(window, budget, prefix)
             prefix = window.messages[: window.volatile_from]
             sizes = [ctxmem.count_tokens(m["content"]) + MESSAGE for m in window.messages]
@@ -244,29 +241,31 @@ def replay(
             )
             if theirs is not None:
                 theirs.call(list(map(tuple, blocks)), tail + fetched)
-            tally.needs += len(needed)
-            tally.named += sum(n in shown[0] for n in needed)
-            tally.full += sum(n in shown[1] for n in needed)
-            tally.peak = max(tally.peak, window.tokens)
-            tally.calls += 1
+            measured.needs += len(needed)
+            measured.named += sum(n in shown[0] for n in needed)
+            measured.full += sum(n in shown[1] for n in needed)
+            measured.peak = max(measured.peak, window.tokens)
+            measured.calls += 1
         memory.append(chat[i])
         if i >= head:
             for name in set(names(message["text"])):
                 holders[name].append(i)
-    tally.edits += memory.stats().edits
-    tally.cost += bill.cost
-    tally.cost_full += full_bill.cost
-    tally.untrimmed += whole.cost
-    tally.reference += theirs.cost if theirs is not None else 0.0
-    tally.ratios.append(bill.cost / whole.cost)
-    tally.worst = max(tally.worst, tally.ratios[-1])
+    measured.edits += memory.stats().edits
+    measured.cost += bill.cost
+    measured.cost_full += full_bill.cost
+    measured.untrimmed += whole.cost
+    measured.reference += theirs.cost if theirs is not None else 0.0
+    measured.ratios.append(bill.cost / whole.cost)
+    measured.worst = max(measured.worst, measured.ratios[-1])
 
 
 def check(window: ctxmem.MemoryWindow, budget: int, before: Sequence[Any]) -> None:
     """Raise unless the window keeps what every window promises."""
     counted = ctxmem.count_messages(window.messages)
     if not counted == window.tokens <= budget:
-        raise AssertionError(f"{window.tokens} tokens told, {counted} counted, {budget} allowed")
+        raise AssertionError(
+            f"{window.tokens} tokens reported, {counted} counted, {budget} allowed"
+        )
     edited = any(event.kind in ("edit", "excerpt") for event in window.events)
     if not edited and window.messages[: len(before)] != list(before):
         raise AssertionError("the prefix changed without an edit")
@@ -323,17 +322,23 @@ def measure(
     rows = []
     agreement = None
     for name, options in OPTIONS.items():
-        tally = Tally()
+        measured = Measured()
         for run in chosen:
             replay(
-                run, tally, names, budget=budget, price=price, options=options, simulator=simulator
+                run,
+                measured,
+                names,
+                budget=budget,
+                price=price,
+                options=options,
+                simulator=simulator,
             )
-        rows.append(tally.row(name))
+        rows.append(measured.row(name))
         if simulator and agreement is None:
-            agreement = tally.cost / tally.reference
+            agreement = measured.cost / measured.reference
     peers, whole = peers_of(simulator, chosen, budget, price) if simulator else ([], 0.0)
-    if simulator and abs(whole - tally.untrimmed) > 1e-6 * whole:
-        raise AssertionError(f"the untrimmed bill is {tally.untrimmed}, the simulator's {whole}")
+    if simulator and abs(whole - measured.untrimmed) > 1e-6 * whole:
+        raise AssertionError(f"the untrimmed bill is {measured.untrimmed}, the simulator's {whole}")
     return {
         "source": source,
         "budget": budget,
@@ -403,9 +408,9 @@ def shortest(
         if ctxmem.count_messages(as_chat(run)) <= budget and any(
             message["role"] == "assistant" for message in run[1:]
         ):
-            tally = Tally()
-            replay(run, tally, identifiers, budget=budget, price=price, options={})
-            ratios.append(tally.ratios[0])
+            measured = Measured()
+            replay(run, measured, identifiers, budget=budget, price=price, options={})
+            ratios.append(measured.ratios[0])
     return {
         "source": source,
         "budget": budget,

@@ -152,12 +152,12 @@ def of_quality(report: Mapping[str, Any]) -> list[Comparison]:
     for scenario, hits in (("multi", "several lists"), ("single", "one dense list")):
         unit = "mean recall at 512 to 4,096, with its 95 % interval"
         one = comparison(f"evidence kept of {hits}{seen}", unit, n, more_is_better=True)
-        told = report["scenarios"][scenario]
-        for name in sorted(told, key=lambda name: (name != "ctxmem", -told[name]["aub"])):
-            row, mine = told[name], name.startswith("ctxmem")
+        results = report["scenarios"][scenario]
+        for name in sorted(results, key=lambda name: (name != "ctxmem", -results[name]["aub"])):
+            row, mine = results[name], name.startswith("ctxmem")
             note = f"{row['dup']:.0%} repeats at 1,024"
             add(one, name, row["aub"], ours=mine, low=row["low"], high=row["high"], note=note)
-        found.append({**one, "curves": told})
+        found.append({**one, "curves": results})
     for gap in report["losses"][:LARGEST]:
         one = comparison(f"evidence kept, {gap['set']} at {gap['budget']:,}", "recall",
                          report["questions"][gap["set"]], more_is_better=True)  # fmt: skip
@@ -174,12 +174,12 @@ def of_bill(report: Mapping[str, Any]) -> list[Comparison]:
         title = f"bill of {table['source']}, {table['budget']:,} tokens, {table['prices']} prices"
         one = comparison(title, "of untrimmed", table["runs"])
         for row in table["rows"][:1]:
-            note = f"{row['named']:.0%} of what is needed in sight"
+            note = f"{row['named']:.0%} of what is needed is in the window"
             add(one, f"ctxmem, {row['policy']}", row["bill"], ours=True, note=note)
         add(one, "untrimmed history", 1.0, ours=False)
         for row in table["peers"]:
             recall = row.get("recall")
-            note = "" if recall is None else f"{recall:.0%} of what is needed in sight"
+            note = "" if recall is None else f"{recall:.0%} of what is needed is in the window"
             add(one, row["policy"], row["bill"], ours=False, note=note)
         found.append(one)
     return found

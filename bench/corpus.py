@@ -9,7 +9,7 @@ make an easier join, so times on your own text may differ. Four chunks in ten ar
 others.
 
 Real text is what you name: text files, JSON Lines with passages, and the docstrings of Python
-files; "installed" stands for the standard library and the packages installed beside it. It repeats
+files; "installed" means the standard library and the packages installed beside it. It repeats
 itself as people do, which no generator does.
 """
 

@@ -2,7 +2,7 @@
 
 From `list[str]` to groups, one thread, 1 kB chunks, word trigrams, Jaccard .7, beside the MinHash
 libraries that are installed, each with 128 permutations and in the same run. The truth is the exact
-join, itself checked against sets of words compared one by one; recall and precision stand beside
+join, itself checked against sets of words compared one by one; recall and precision are beside
 every time. Peers hand back pairs, ctxmem also groups them.
 
 The chunks are generated; `--corpus PATH` measures on real text as well, which repeats itself in

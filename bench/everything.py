@@ -124,9 +124,9 @@ def run(name: str, report: dict[str, Any], *, full: bool, data: str | None, time
     elif reader is None:
         report["texts"][name] = done.stdout
     else:
-        told = json.loads(done.stdout)
-        report["versions"].update(versions_in(told))
-        report["comparisons"] += [{"bench": name, **one} for one in reader(told)]
+        report_of = json.loads(done.stdout)
+        report["versions"].update(versions_in(report_of))
+        report["comparisons"] += [{"bench": name, **one} for one in reader(report_of)]
 
 
 def reader_of(name: str) -> Reader | None:

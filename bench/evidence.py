@@ -62,7 +62,7 @@ BASELINES = {
     "sent_rrf": "sent_mix and fused ranks",
     "sent_rrf_ctx1": "sent_rrf, each with its neighbours",
     "sent_rrf_nd": "sent_rrf, near-duplicates skipped",
-    "sent_rrf_div": "sent_rrf, each further sentence of a document worth less",
+    "sent_rrf_div": "sent_rrf, each further sentence of a document of less value",
 }
 """Packers of `baselines.py` that see no gold; those that a file does not have are left out."""
 
@@ -175,7 +175,7 @@ class Question:
         row = self.judge.score(self.task, window.text, budget)
         broken = contradictions(window, self.hits, self.sources)
         if row["tokens"] != window.tokens:
-            broken.append(f"{window.tokens} tokens told, {row['tokens']:.0f} counted")
+            broken.append(f"{window.tokens} tokens reported, {row['tokens']:.0f} counted")
         self.seen.broken += [f"{row['qid']} at {budget}: {one}" for one in broken]
         self.seen.overruns += row["tokens"] > budget
         self.seen.windows += 1

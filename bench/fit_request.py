@@ -2,7 +2,7 @@
 
     python -m ctxmem.bench.fit_request --data FOLDER --runs FILE --out ctxmem/weights/request-1.json
 
-`--runs` has recorded runs of agents: what a unit of a history is worth for being recent is how
+`--runs` has recorded runs of agents: the value that a unit of a history has for being recent is how
 often an answer used it (identifiers, numbers and quotes that the question and newer units lack).
 The other numbers are fitted on half of the episodes of `bench/episodes.py`, and the other half
 judges: the weights by which asks are divided between the parts by logistic regression, the
@@ -34,6 +34,7 @@ from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.evidence import Search, compared
 from ctxmem.assembling.tool_items import ToolItems
 from ctxmem.chat.counting import Meter
+from ctxmem.input_files import json_lines
 from ctxmem.memory.recall import BROAD
 from ctxmem.tokens import resolve
 from ctxmem.toolset import read_tools
@@ -162,7 +163,7 @@ def recency(found: Sequence[Use]) -> Recency:
 def read_runs(path: Path) -> list[dict[str, Any]]:
     """Return recorded runs."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        return json_lines(file.read())
 
 
 # Episodes -----------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ MORE_IS_BETTER = (
     "variant_cosine",
     "bm25",
     "coverage",
-    "worth",
+    "density",
 )
 """Prefixes of the names of features with a monotone constraint: more never lowers the value."""
 
@@ -413,15 +413,15 @@ def as_data(models: Mapping[str, Model], provenance: Mapping[str, Any]) -> dict[
     experts = {
         kind: {
             "blend": BLEND,
-            "draft": _forest(model.draft, _native.DRAFT_FEATURES),
-            "final": _forest(model.final, FINAL_NAMES),
+            "draft": _trees(model.draft, _native.DRAFT_FEATURES),
+            "final": _trees(model.final, FINAL_NAMES),
         }
         for kind, model in models.items()
     }
     return {"version": 2, "provenance": dict(provenance), **experts}
 
 
-def _forest(booster: Any, names: Sequence[str]) -> dict[str, Any]:
+def _trees(booster: Any, names: Sequence[str]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "features": list(names),
         "bias": 0.0,

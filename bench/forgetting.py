@@ -478,17 +478,17 @@ def plant_forgetting(
         late = [*planted.reason, *writer.filler(1)]
     elif way == "unneeded":
         late = writer.filler(3)
-    told = rng.choice(wordings.SUMMARIES).format(n=writer.number())
+    summary_text = rng.choice(wordings.SUMMARIES).format(n=writer.number())
     kept = planted.truth.kind not in ("read_again", "run_again")
     if way == "kept" and kept:
-        told += f"\nThe user said: {planted.said}"
+        summary_text += f"\nThe user said: {planted.said}"
     whole = way == "kept" and not kept  # nothing leaves, so it is still there
     if form == "claude_code":
-        summary = None if whole else told
+        summary = None if whole else summary_text
         return list(transcript_of([*first, *between], late, session, summary)), truth
     steps = [*first, *between, *late]
     early = len(messages_of([*first, *between[:-4]], form))
-    cut = Cut() if whole else Cut(at=early, summary=told)
+    cut = Cut() if whole else Cut(at=early, summary=summary_text)
     if way != "kept" and rng.random() < 0.6:
         cut = Cut(room=rng.randint(8, 12))
     if not kept and not whole and sum(step.role == "call" for step in between) >= 2:

@@ -77,7 +77,7 @@ class Outcome:
     ratio: float = 1.0
     worst: float = 0.0
     violations: int = 0
-    told: int = 0
+    admitted: int = 0
     over: int = 0
     refused: int = 0
     seconds: list[float] = field(default_factory=list)
@@ -266,12 +266,12 @@ def talks_of(count: int, seed: int, data: str | None) -> list[Talk]:
 
 def recorded(rng: random.Random, source: str, run: Sequence[Mapping[str, Any]], n: int) -> Talk:
     """Return a recorded run as its client would have sent it."""
-    told = as_chat(run)
+    history = as_chat(run)
     system = ""
-    while told and told[0]["role"] == "system":
-        system += told.pop(0)["content"]
+    while history and history[0]["role"] == "system":
+        system += history.pop(0)["content"]
     steps: list[list[dict[str, Any]]] = [[]]
-    for message in told:
+    for message in history:
         if message["role"] == "assistant" and steps[-1]:
             steps.append([])
         steps[-1].append(message)
@@ -283,25 +283,27 @@ def recorded(rng: random.Random, source: str, run: Sequence[Mapping[str, Any]], 
 # Wire formats -----------------------------------------------------------------------------------
 
 
-def body_of(talk: Talk, told: Sequence[dict[str, Any]], row: Prices, model: str) -> dict[str, Any]:
+def body_of(
+    talk: Talk, history: Sequence[dict[str, Any]], row: Prices, model: str
+) -> dict[str, Any]:
     """Return a client's request."""
     if row.name.startswith("anthropic"):
-        return anthropic_body(talk, told, row, model)
+        return anthropic_body(talk, history, row, model)
     system = [{"role": "system", "content": talk.system}] if talk.system else []
-    body: dict[str, Any] = {"model": model, "messages": [*system, *told], "temperature": 0.0}
+    body: dict[str, Any] = {"model": model, "messages": [*system, *history], "temperature": 0.0}
     if talk.tools:
         body["tools"] = [{"type": "function", "function": tool} for tool in talk.tools]
     return body
 
 
 def anthropic_body(
-    talk: Talk, told: Sequence[dict[str, Any]], row: Prices, model: str
+    talk: Talk, history: Sequence[dict[str, Any]], row: Prices, model: str
 ) -> dict[str, Any]:
     """Return a request of Anthropic's Messages, with marks as agents set them."""
     mark: dict[str, Any] = {"type": "ephemeral"}
     if row.ttl > 3000:
         mark["ttl"] = "1h"
-    messages = anthropic_messages(told)
+    messages = anthropic_messages(history)
     body: dict[str, Any] = {"model": model, "max_tokens": 1000, "messages": messages}
     if talk.system:
         body["system"] = [{"type": "text", "text": talk.system}]
@@ -326,10 +328,10 @@ def anthropic_body(
     return body
 
 
-def anthropic_messages(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def anthropic_messages(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return chat messages as Anthropic takes them."""
     made: list[dict[str, Any]] = []
-    for message in told:
+    for message in history:
         if message["role"] == "tool":
             block = {
                 "type": "tool_result",
@@ -473,12 +475,12 @@ def replay(talk: Talk, number: int, row: str, rules: Any, shown: list[str], most
     stage = Manage(settings, clock=lambda: clock[0])
     managed, through = Provider(prices), Provider(prices)
     outcome = Outcome(talk.kind, talk.budget)
-    told: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = []
     model = "claude-sonnet-4-5" if row.startswith("anthropic") else "gpt-5"
     for place, new, pause in talk.steps:
-        told = [*told[:place], *new]
+        history = [*history[:place], *new]
         clock[0] += pause
-        body = body_of(talk, told, prices, model)
+        body = body_of(talk, history, prices, model)
         data = json.dumps(body).encode()
         exchange = Exchange(wire, "tenant", number, original=[data])
         started = time.perf_counter()
@@ -494,7 +496,7 @@ def replay(talk: Talk, number: int, row: str, rules: Any, shown: list[str], most
         ratio = managed.bill.cost / through.bill.cost
         outcome.worst = max(outcome.worst, ratio)
         outcome.violations += ratio > 1.0 + 1e-9
-        outcome.told += bool(exchange.facts.get("over_account"))
+        outcome.admitted += bool(exchange.facts.get("over_account"))
         if sent is not None:
             outcome.refused += refused(rules, wire, sent, data)
             late = exchange.facts["dropped"] and outcome.requests > len(talk.steps) // 2
@@ -536,11 +538,11 @@ def rules_of_providers() -> Any:
 
 def refused(rules: Any, wire: Wire, sent: bytes, data: bytes) -> bool:
     """Return whether a request breaks a rule of the provider, and the client's own does not."""
-    found = rules(messages_in(wire, sent), wire.provider)
-    return bool(found) and not rules(messages_in(wire, data), wire.provider)
+    found = rules(messages_in(sent), wire.provider)
+    return bool(found) and not rules(messages_in(data), wire.provider)
 
 
-def messages_in(wire: Wire, data: bytes) -> list[Any]:
+def messages_in(data: bytes) -> list[Any]:
     """Return the messages of a request as the checkers take them."""
     body = json.loads(data)
     system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
@@ -563,7 +565,7 @@ def row_of(name: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "above": sum(ratio > 1.0 + 1e-9 for ratio in ratios),
         "worst": max(one.worst for one in outcomes),
         "violations": sum(one.violations for one in outcomes),
-        "told": sum(one.told for one in outcomes),
+        "admitted": sum(one.admitted for one in outcomes),
         "over_budget": sum(one.over for one in outcomes),
         "refused": sum(one.refused for one in outcomes),
         "ms_p50": 1e3 * statistics.median(seconds),
@@ -583,7 +585,7 @@ def show(row: Mapping[str, Any]) -> None:
         f"\n{row['prices']}: {row['requests']:,} requests, {row['managed']:,} changed; bill "
         f"against passing through: mean {row['mean']:.3f}, max {row['max']:.4f}, above 1.000 "
         f"{row['above']}; worst at any request {row['worst']:.4f} ({row['violations']} requests, "
-        f"{row['told']} said so); over budget {row['over_budget']}, refused {row['refused']}; "
+        f"{row['admitted']} said so); over budget {row['over_budget']}, refused {row['refused']}; "
         f"prepare p50 {row['ms_p50']:.2f} ms, p99 {row['ms_p99']:.2f} ms"
     )
     print("  " + ", ".join(f"{kind} {mean:.2f}" for kind, mean in row["kinds"].items()))

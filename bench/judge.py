@@ -2,7 +2,7 @@
 
 A scorer is a Python file with `load_set(path, scenario, limit)`, which reads the questions of a
 set, and `score_text(text, gold, budget)`, which says how much of the evidence a window holds. The
-packers of today may stand beside it, in `baselines.py`.
+packers of today may run beside it, in `baselines.py`.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def interval(of_set: Mapping[str, NDArray[np.float64]]) -> tuple[float, float]:
 
 
 def curve(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return what is told of a packer: recall by budget, AUB, its interval, repeats, overruns."""
+    """Return the row of a packer: recall by budget, AUB, its interval, repeats, overruns."""
     low, high = interval(recalls(rows, BUDGETS[:JUDGED]))
     return {
         "recall": {str(budget): macro(rows, "recall", budget) for budget in BUDGETS},

@@ -146,15 +146,15 @@ def valued_by(weights: Path | None) -> Iterator[None]:
         yield
         return
     other = _native.SpanModel(json.loads(weights.read_text(encoding="utf-8")))
-    rooms: list[Any] = [import_module(f"ctxmem.value.{name}") for name in ("spans", "verify")]
-    shipped = [room.model for room in rooms]
+    modules: list[Any] = [import_module(f"ctxmem.value.{name}") for name in ("spans", "verify")]
+    shipped = [module.model for module in modules]
     try:
-        for room in rooms:
-            room.model = lambda: other
+        for module in modules:
+            module.model = lambda: other
         yield
     finally:
-        for room, model in zip(rooms, shipped, strict=True):
-            room.model = model
+        for module, model in zip(modules, shipped, strict=True):
+            module.model = model
 
 
 # Guarantees of a window ---------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def contradictions(
     found = []
     for piece in window.pieces:
         if piece.header not in ("", ELLIPSIS) and not piece.header.startswith("["):
-            found.append(f"{piece.header!r} stands before a piece of {piece.source}")
+            found.append(f"{piece.header!r} is before a piece of {piece.source}")
         parts = sources.get(piece.source or "", [])
         rest = piece.text
         for start, end in piece.spans:

@@ -188,11 +188,11 @@ def _above(seen: Measured, budget: int, blind: str) -> dict[str, Any]:
     if not peers:
         return row(what, ">= 0.040", "not measured: there is no peer", None)
     gap = margin(seen.rows["single"][OURS], peers, budget)
-    told = (
+    results = (
         f"{gap['margin']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]: {gap['recall']:.3f}, "
         f"{gap['peer']} {gap['peer recall']:.3f}"
     )
-    return row(what, ">= 0.040", told, gap["margin"] >= 0.04)
+    return row(what, ">= 0.040", results, gap["margin"] >= 0.04)
 
 
 def _aub(what: str, rows: Sequence[Row], reach: float) -> dict[str, Any]:
@@ -265,11 +265,11 @@ def _speed(seen: Measured) -> list[dict[str, Any]]:
     if not wall:
         return [row(what, "<= 5", "not measured: no two questions have about 100 hits", None)]
     took, worked = spread(wall), spread(processor)
-    told = (
+    results = (
         f"median {took['median']:.1f}, quartiles {took['low']:.1f} and {took['high']:.1f}; of the "
         f"processor {worked['median']:.1f}; n = {took['n']}"
     )
-    return [row(what, "<= 5", told, took["median"] <= 5)]
+    return [row(what, "<= 5", results, took["median"] <= 5)]
 
 
 # Printing -----------------------------------------------------------------------------------------
@@ -290,9 +290,9 @@ def show(report: Mapping[str, Any]) -> None:
     for scenario, title in SCENARIOS.items():
         show_curves(f"recall, {title}", report["scenarios"][scenario])
     print(f"\n{'versions of passages, at 1,024 tokens':<40}{'recall':>8}{'repeats':>9}")
-    told = report["versions of passages"]
-    for name in sorted(told, key=lambda name: -told[name]["recall"]):
-        print(f"{name:<40}{told[name]['recall']:>8.3f}{told[name]['dup']:>9.3f}")
+    results = report["versions of passages"]
+    for name in sorted(results, key=lambda name: -results[name]["recall"]):
+        print(f"{name:<40}{results[name]['recall']:>8.3f}{results[name]['dup']:>9.3f}")
     show_losses(report)
     for name in report["absent"]:
         print(f"not run: {name}")

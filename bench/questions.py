@@ -34,7 +34,7 @@ class Hit(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A question: what was retrieved for it, and where the evidence stands."""
+    """A question: what was retrieved for it, and where the evidence is."""
 
     set: str
     number: int

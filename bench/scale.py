@@ -24,6 +24,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ctxmem.input_files import json_lines
+
 from .reporting import print_json
 
 WORDS = 50_000
@@ -129,8 +131,7 @@ def quality(out: Path, texts: dict[int, str], pairs: Sequence[tuple[int, int]]) 
     """Return recall of the planted pairs, and the least similarity of the members looked at."""
     removed: set[int] = set()
     wrong = looked = 0
-    for line in (out / "groups.jsonl").read_text(encoding="utf-8").splitlines():
-        group = json.loads(line)
+    for group in json_lines((out / "groups.jsonl").read_text(encoding="utf-8")):
         first = group["representative"]["id"]
         for member in group["members"]:
             removed.add(member["id"])

@@ -138,14 +138,14 @@ def cp_sat(classes: Classes, budget: int, limit: float) -> tuple[float, Answer]:
     from ortools.sat.python import cp_model
 
     model = cp_model.CpModel()
-    weight, worth = [], []
+    weight, values = [], []
     for options in classes:
         x = [model.new_bool_var("") for _ in options]
         model.add_at_most_one(x)
         weight += [t * v for v, (t, _) in zip(x, options, strict=True)]
-        worth += [w * v for v, (_, w) in zip(x, options, strict=True)]
+        values += [w * v for v, (_, w) in zip(x, options, strict=True)]
     model.add(sum(weight) <= budget)
-    model.maximize(sum(worth))
+    model.maximize(sum(values))
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.max_time_in_seconds = limit

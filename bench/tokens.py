@@ -266,13 +266,13 @@ def show_corpus(corpus: str, measured: dict[str, Any]) -> None:
     rows = measured["microseconds"]
     for name, value in sorted(rows.items(), key=lambda row: -row[1]["median"]):
         if name in measured["ratio"]:
-            told, note = name, f"x{measured['ratio'][name]:.1f}"
+            label, note = name, f"x{measured['ratio'][name]:.1f}"
         elif name in ("repeat", *OURS):
-            told, note = f"ctxmem, {name}", ""
+            label, note = f"ctxmem, {name}", ""
         else:
-            told, note = name, f"({measured['notes'][name]}: for information)"
+            label, note = name, f"({measured['notes'][name]}: for information)"
         between = f"({value['low']:.2f}-{value['high']:.2f})"
-        print(f"  {told:22} {value['median']:8.2f} {between} {note}")
+        print(f"  {label:22} {value['median']:8.2f} {between} {note}")
     whole = measured["whole"]
     speeds = ", ".join(
         f"{ours(name)} {speed}" for name, speed in whole["megabytes_a_second"].items()
@@ -298,8 +298,8 @@ def show(result: dict[str, Any]) -> None:
         print(line)
     print("\nloading the vocabulary (a process each):")
     for kind, measured in result["load"].items():
-        told = ", ".join(f"{value['median']:.1f} {key}" for key, value in measured.items())
-        print(f"  {kind:22} {told}")
+        label = ", ".join(f"{value['median']:.1f} {key}" for key, value in measured.items())
+        print(f"  {kind:22} {label}")
     print("\nwhere we lose:")
     for line in losses(result) or ["nowhere in this run"]:
         print(f"  {line}")

@@ -277,8 +277,8 @@ def ai_sdk(name: str, steps: list[Step]) -> Iterator[Record]:
     for turn, step in enumerate(steps):
         trace = f"{name}/{turn}"
         prompt = json.dumps({"messages": step.messages})
-        told = {"ai.telemetry.metadata.sessionId": name, "ai.model.id": "gpt-4o"}
-        outer = {"ai.operationId": "ai.generateText", "ai.prompt": prompt, **told}
+        common = {"ai.telemetry.metadata.sessionId": name, "ai.model.id": "gpt-4o"}
+        outer = {"ai.operationId": "ai.generateText", "ai.prompt": prompt, **common}
         yield _otel(trace, outer)
         inner = {
             "ai.operationId": "ai.generateText.doGenerate",
@@ -286,7 +286,7 @@ def ai_sdk(name: str, steps: list[Step]) -> Iterator[Record]:
             "gen_ai.system": "openai.chat",
             "gen_ai.request.model": "gpt-4o",
             "ai.usage.promptTokens": 100,
-            **told,
+            **common,
         }
         yield _otel(trace, inner, parent=f"{trace}/0")
 
@@ -416,18 +416,18 @@ def claude_code(name: str, steps: list[Step]) -> Iterator[Record]:
     answer = {"role": "assistant", "content": f"That was all of {name}."}
     parent = None
     for number, message in enumerate([*_apart(steps[-1].messages)[1], answer]):
-        told = _anthropic_message(message)
+        sent = _anthropic_message(message)
         line = f"{name}-{number}"
         if message["role"] == "assistant":
-            told |= {"id": f"msg-{line}", "type": "message", "model": "claude-sonnet-4"}
-            told["usage"] = {"input_tokens": 10, "cache_read_input_tokens": 90, "output_tokens": 5}
+            sent |= {"id": f"msg-{line}", "type": "message", "model": "claude-sonnet-4"}
+            sent["usage"] = {"input_tokens": 10, "cache_read_input_tokens": 90, "output_tokens": 5}
         yield {
-            "type": told["role"],
+            "type": sent["role"],
             "uuid": line,
             "parentUuid": parent,
             "sessionId": name,
             "isSidechain": False,
-            "message": told,
+            "message": sent,
         }
         parent = line
 

@@ -12,7 +12,7 @@
     │   ├── SessionDeletedError            ... because somebody deleted the session
     │   └── PageDamageError                ... because what was stored is not what is there
     └── MissingExtraError   (ImportError)  an optional library is not installed
-    CtxmemWarning           (UserWarning)  the result stands, but not as asked for
+    CtxmemWarning           (UserWarning)  there is a result, but not as asked for
 
 Every message says what was given, what was expected and what to do. A call that raises has changed
 nothing.
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -112,7 +112,7 @@ class MissingExtraError(CtxmemError, ImportError):
 
 
 class CtxmemWarning(UserWarning):
-    """The result stands, but not as asked for: an estimated count, an ignored field."""
+    """There is a result, but not as asked for: an estimated count, an ignored field."""
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
@@ -130,6 +130,19 @@ def warn_deprecated(old: str, new: str) -> None:
     warn_caller(
         f"{old} is deprecated and will be removed in ctxmem 0.3; use {new}", DeprecationWarning
     )
+
+
+def former_names(module: str, names: Mapping[str, tuple[str, Any]]) -> Callable[[str], Any]:
+    """Return a module's `__getattr__` that knows old names, each with the new one and its value."""
+
+    def find(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        new, value = names[name]
+        warn_deprecated(f"{module}.{name}", new)
+        return value
+
+    return find
 
 
 def refuse_table(value: object, what: str, *, texts: bool = False) -> None:

@@ -119,7 +119,7 @@ class _Account:
         self.average = _density(self.density_kept)
         self.holder = self._holders(kept[table.alternative[kept_row[kept]] == 0], segment_kept)
         free = kept[~table.pinned[kept]]
-        self.least = float(table.relevance[free].min()) if len(free) else 0.0
+        self.lowest_kept = float(table.relevance[free].min()) if len(free) else 0.0
         self.askers = {need: i for i in kept.tolist() for need in table.needs[i]}
         # Nothing of most chunks is shown, nor of their groups: these need no further look.
         own = ~table.blank & (table.repeat_of == np.arange(len(table)))
@@ -199,15 +199,17 @@ class _Account:
 
     def _repeat(self, i: int, first: int) -> _Verdict:
         shown = self.verdict(first)
-        stands = first if shown.other is None else shown.other
+        shown_instead = first if shown.other is None else shown.other
         hits = f"returned {self.hits[i]} times"
         if self.ids[first] != self.ids[i]:
             hits = f"same text as {self.name(first)}, {hits}"
         if shown.kept:
-            return _Verdict(False, Reason.DUPLICATE, f"{hits}, shown once", stands)
+            return _Verdict(False, Reason.DUPLICATE, f"{hits}, shown once", shown_instead)
         if shown.other is not None:
-            return _Verdict(False, Reason.DUPLICATE, f"{hits}; {shown.detail}", stands)
-        return _Verdict(False, Reason.DUPLICATE, f"{hits}, not shown: {shown.detail}", stands)
+            return _Verdict(False, Reason.DUPLICATE, f"{hits}; {shown.detail}", shown_instead)
+        return _Verdict(
+            False, Reason.DUPLICATE, f"{hits}, not shown: {shown.detail}", shown_instead
+        )
 
     def _kept(self, i: int) -> _Verdict:
         table = self.table
@@ -272,11 +274,11 @@ class _Account:
             elif price * tokens > value and kept_density * tokens > value:
                 goes = f"budget of section {section}" if price > anywhere else "budget"
                 detail = (
-                    f"{_tokens(tokens)}; the {goes} goes to passages that are worth more per token "
+                    f"{_tokens(tokens)}; the {goes} goes to passages of more value per token "
                     f"(value per token: {_density(value / tokens)} here, {self.average} in the "
                     f"window on average)"
                 )
-            elif relevance[i] < self.least:
+            elif relevance[i] < self.lowest_kept:
                 detail = f"{_tokens(tokens)}; every passage that was kept is more relevant"
             else:
                 detail = f"its {_tokens(tokens)} do not fit{beside}"

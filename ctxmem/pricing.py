@@ -217,7 +217,7 @@ def row_of(wire: str, model: str, *, hour: bool = False) -> Prices:
 
 
 def prices_of(given: str | Prices) -> Prices:
-    """Return the rules that a name stands for, or those given.
+    """Return the rules of a name, or those given.
 
     Raises:
         InputError: no row has this name.

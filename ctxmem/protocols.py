@@ -166,10 +166,10 @@ class SessionVersion(int):
 
 @runtime_checkable
 class PageStore(Protocol):
-    """Store the sessions of tenants: for each a journal of records, and the pages they refer to.
+    """Store the sessions of tenants: for each a log of records, and the pages they refer to.
 
     All data are keyed by tenant and session, and no call returns the data of another session. A
-    journal only grows, and its version is the number of its records. Pages are keyed by their
+    log only grows, and its version is the number of its records. Pages are keyed by their
     content, so a page that is written twice is stored once. Payloads are bytes, which the store
     does not interpret.
 

@@ -399,7 +399,7 @@ class PageState(IntEnum):
 
 
 class Record(NamedTuple):
-    """One entry of a session's journal; `version` is its position, from 1."""
+    """One entry of a session's log; `version` is its position, from 1."""
 
     version: int
     payload: bytes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from ctxmem.traces import Event, Tally, read_events, read_records
+from ctxmem.traces import Event, ReadStats, read_events, read_records
 from fuzz import python_target
 
 SAMPLES = python_target.ROOT / "tests" / "data" / "traces"
@@ -22,10 +22,10 @@ def seeds() -> list[bytes]:
     return [path.read_bytes()[:6000] for path in files]
 
 
-def events_of(path: Path) -> tuple[list[Event], Tally]:
+def events_of(path: Path) -> tuple[list[Event], ReadStats]:
     """Read a file."""
-    tally = Tally()
-    return list(read_events(read_records(str(path), tally, max_line=4096), tally)), tally
+    stats = ReadStats()
+    return list(read_events(read_records(str(path), stats, max_line=4096), stats)), stats
 
 
 def target(data: bytes) -> None:
@@ -33,12 +33,12 @@ def target(data: bytes) -> None:
     for suffix in (".jsonl", ".json"):
         path = FOLDER / f"trace{suffix}"
         path.write_bytes(data)
-        events, tally = events_of(path)
+        events, stats = events_of(path)
         for event in events:
             assert all(isinstance(passage.text, str) for passage in event.passages)
             assert isinstance(event.query or "", str) and isinstance(event.format, str)
         again, same = events_of(path)
-        assert repr(events) == repr(again) and repr(tally) == repr(same)
+        assert repr(events) == repr(again) and repr(stats) == repr(same)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import functools
 import json
 import logging
 import math
@@ -65,24 +63,9 @@ def empty_caches(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiktoken_encoding():
     """Return a function from a name to tiktoken's encoding, the oracle of all counts."""
-    import tiktoken
-    from tiktoken_ext import openai_public
+    from tiktoken_oracle import encoding
 
-    from ctxmem.tokens.packed import packed_path, published_lines
-
-    @functools.cache
-    def load(name):
-        # tiktoken's own pattern and special tokens, with the published ranks.
-        lines = published_lines(packed_path(name).read_bytes()).splitlines()
-        ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
-        original = openai_public.load_tiktoken_bpe
-        openai_public.load_tiktoken_bpe = lambda *_, **__: ranks
-        try:
-            return tiktoken.Encoding(**openai_public.ENCODING_CONSTRUCTORS[name]())
-        finally:
-            openai_public.load_tiktoken_bpe = original
-
-    return load
+    return encoding
 
 
 @pytest.fixture(scope="session")

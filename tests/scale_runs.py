@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 import ctxmem.scale.local
+from ctxmem.input_files import json_lines
 from ctxmem.scale import deduplicate, sources
 
 WORDS = [f"word{i}" for i in range(400)]
@@ -46,8 +47,7 @@ def groups(out):
 def star_rows(out):
     """Return of each group {id: (similarity, kind)}; the representative has no similarity."""
     found = []
-    for line in (out / "groups.jsonl").read_text().splitlines():
-        group = json.loads(line)
+    for group in json_lines((out / "groups.jsonl").read_text(encoding="utf-8")):
         row = {m["id"]: (m["similarity"], m["kind"]) for m in group["members"]}
         found.append({group["representative"]["id"]: None, **row})
     return found

@@ -12,7 +12,7 @@ import pytest
 
 import ctxmem
 from ctxmem.adapters.beside import trimmer
-from ctxmem.adapters.binding import Bindings
+from ctxmem.assembling import Bindings
 
 RULE = "Never share the customer's phone number with anyone."
 LIMIT = "Every reply must be shorter than 80 words."

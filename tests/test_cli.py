@@ -129,6 +129,8 @@ def test_html_is_written(tmp_path, capsys):
         (b"", "is empty; expected passages"),
         (b"{not json", "is not JSON"),
         (b'{"text": "a"}\n{oops\n', "line 2 is not JSON"),
+        (b"[" * 100_000, "is nested too deep"),
+        (b"\n" + b'{"text": "a"}\n' + b"[" * 100_000, "line 3 is not JSON: nested too deep"),
         (b'{"query": "a"}', "holds a JSON dict without passages"),
         (b"3", "holds a JSON int without passages"),
         (b"\xff\xfe", "is not UTF-8"),

@@ -63,6 +63,15 @@ def test_help_ends_with_examples(name, capsys):
     assert re.search(rf"\nexamples?:\n\n(  .*\bctxmem {name}.*\n)+$", shown), shown
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_has_a_help_text(name):
+    parser = make_parser()[1][name]
+    options = [action for action in parser._actions if action.dest != "help"]
+    assert options
+    bare = [action.dest for action in options if len((action.help or "").split()) < 3]
+    assert bare == []
+
+
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
 def test_an_example_is_a_command_that_the_parser_accepts(name, example):
     line = example.partition(" | ")[2] or example.partition(" > ")[0]

@@ -14,7 +14,7 @@ from chats import say, words
 from ctxmem import audit
 from ctxmem.auditing.conversations import conversations
 from ctxmem.cli import main
-from ctxmem.traces import Tally
+from ctxmem.traces import ReadStats
 
 
 def texts(messages):
@@ -193,9 +193,9 @@ def test_a_request_continues_the_response_that_it_names():
 
 def test_a_response_that_the_log_does_not_hold_is_reported_as_skipped():
     records = [{"request": {"model": "m", "input": "c", "previous_response_id": "r0"}}]
-    tally = Tally()
-    list(conversations(records, tally=tally))
-    ((reason, count),) = tally.skipped.items()
+    stats = ReadStats()
+    list(conversations(records, stats=stats))
+    ((reason, count),) = stats.skipped.items()
     assert "its history is not known" in reason and count == 1
     assert audit(records).read["skipped"] == {reason: 1}
 

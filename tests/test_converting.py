@@ -31,7 +31,7 @@ def meaning(messages: list[Any]) -> list[tuple[Any, ...]]:
                 body = json.loads(part.body) if isinstance(part.body, str) else part.body
                 found.append(("call", part.key, part.name, json.dumps(body)))
             elif part.kind == "result":
-                texts = [one.text for one in inner_parts(part, i) or ()]
+                texts = [one.text for one in inner_parts(part) or ()]
                 found.append(("result", part.key, "\n\n".join(texts)))
             elif part.text.strip():
                 found.append((message.get("role"), part.text))

@@ -74,11 +74,11 @@ def test_weights_are_fitted_judged_and_written_the_same_every_time(data, tmp_pat
     weights = json.loads(written[0])
     assert set(weights["provenance"]["judged"]["full"]) == {"first", "second"}
     for expert in ("prose", "structured"):
-        forests = weights[expert]
-        assert len(forests["draft"]["leaves"]) == len(forests["final"]["leaves"]) == 3
+        trees = weights[expert]
+        assert len(trees["draft"]["leaves"]) == len(trees["final"]["leaves"]) == 3
     case = case_of(data, fit_value.FULL)
-    worth = np.asarray(_native.SpanModel(weights).predict(case.features))
-    assert ((worth > 0) & (worth < 1)).all()
+    density = np.asarray(_native.SpanModel(weights).predict(case.features))
+    assert ((density > 0) & (density < 1)).all()
     assert "full: mean of all" in capsys.readouterr().out
 
 

@@ -172,6 +172,21 @@ def test_a_question_that_does_not_fit_is_the_providers_to_refuse() -> None:
     assert (sent, exchange.why) == (None, "over the window")
 
 
+LONG = json.dumps(
+    {"model": "claude-opus-4-5", "max_tokens": 9, "messages": long_chat(201, 1_000)}
+).encode()
+"""A request that an estimate finds a little too long."""
+
+
+def exchanged(upstream: Upstream) -> tuple[bytes, dict[str, Any]]:
+    """Send the long request through a guarding gateway; return the reply and the facts of it."""
+    try:
+        with running(upstream.url, stage=Guard, mode="guard") as gateway:
+            return raw(gateway.port, request("/v1/messages", LONG)), gateway.facts()[0]
+    finally:
+        upstream.close()
+
+
 def test_an_estimate_trims_only_what_was_refused() -> None:
     """Its counts are upper bounds: what is a little over may fit."""
     calls: list[int] = []
@@ -186,16 +201,7 @@ def test_an_estimate_trims_only_what_was_refused() -> None:
             )
         )
 
-    upstream = Upstream(answer)
-    body = json.dumps(
-        {"model": "claude-opus-4-5", "max_tokens": 9, "messages": long_chat(201, 1_000)}
-    ).encode()
-    try:
-        with running(upstream.url, stage=Guard, mode="guard") as gateway:
-            came = raw(gateway.port, request("/v1/messages", body))
-            facts = gateway.facts()[0]
-    finally:
-        upstream.close()
+    came, facts = exchanged(Upstream(answer))
     assert calls[0] == 201 and calls[1] < 201 and len(calls) == 2
     assert body_of(came) == b'{"ok":1}'
     assert dict(headers_of(came))["x-ctxmem"].startswith("trimmed=")
@@ -219,15 +225,12 @@ def test_a_refusal_without_an_end_is_passed_on_as_it_comes() -> None:
         writer.write(b"3\r\nend\r\n0\r\n\r\n")
 
     upstream = Upstream(answer)
-    body = json.dumps(
-        {"model": "claude-opus-4-5", "max_tokens": 9, "messages": long_chat(201, 1_000)}
-    ).encode()
     try:
         with (
             running(upstream.url, stage=Guard, mode="guard") as gateway,
             connect(gateway.port) as client,
         ):
-            client.sendall(request("/v1/messages", body))
+            client.sendall(request("/v1/messages", LONG))
             came = b""
             while len(came) < 24 * len(piece):
                 came += client.recv(1 << 16)
@@ -242,16 +245,8 @@ def test_a_refusal_without_an_end_is_passed_on_as_it_comes() -> None:
 
 def test_a_request_that_was_not_changed_has_no_facts_of_a_change() -> None:
     upstream = Upstream()
-    body = json.dumps(
-        {"model": "claude-opus-4-5", "max_tokens": 9, "messages": long_chat(201, 1_000)}
-    ).encode()
-    try:
-        with running(upstream.url, stage=Guard, mode="guard") as gateway:
-            came = raw(gateway.port, request("/v1/messages", body))
-            facts = gateway.facts()[0]
-    finally:
-        upstream.close()
-    assert [one.body for one in upstream.requests] == [body]
+    came, facts = exchanged(upstream)
+    assert [one.body for one in upstream.requests] == [LONG]
     assert "x-ctxmem" not in dict(headers_of(came))
     assert "dropped" not in facts and "edit" not in facts
 

@@ -5,24 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import shutil
 import socket
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 import uvicorn
+from browser import browser, visit
 from gateway_pages import HOSTILE, Clock, app_of, asked, facts
 
 from ctxmem.gateway.page.routes import document_and_policy
 from ctxmem.gateway.page.traffic import DRAWN, ROW, Traffic
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-browser = pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")
-
 
 # What is answered ---------------------------------------------------------------------------------
 
@@ -223,24 +216,11 @@ def hostile_traffic():
     return traffic
 
 
-def visit(address, tmp_path, *flags):
-    """Return the document after the page has run, and what the console and the network said."""
-    done = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-         "--disable-component-update", "--no-first-run", "--enable-logging=stderr",
-         f"--log-net-log={tmp_path / 'net.json'}", f"--user-data-dir={tmp_path / 'profile'}",
-         "--virtual-time-budget=4000", *flags, "--dump-dom", address],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    log = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-    return done.stdout, log
-
-
 @pytest.mark.slow
 @browser
 def test_hostile_texts_are_inert_in_a_browser(tmp_path):
     with Served(app_of(hostile_traffic(), show_text=True, mode="manage")) as served:
-        document, console = visit(f"{served.address}/ctxmem/", tmp_path)
+        document, console = visit(f"{served.address}/ctxmem/", tmp_path, milliseconds=4000)
     assert "<title>ctxmem gateway</title>" in document
     assert "&lt;/script&gt;&lt;img src=http://leak.example" in document
     assert "<img" not in document
@@ -289,7 +269,9 @@ def test_the_page_works_by_keyboard_at_every_width(tmp_path, monkeypatch, width)
         lambda: (driven, re.sub("script-src '[^']*'", "script-src 'unsafe-inline'", policy)),
     )
     with Served(app_of(hostile_traffic(), show_text=True, mode="manage")) as served:
-        shown, console = visit(f"{served.address}/ctxmem/", tmp_path, f"--window-size={width},900")
+        shown, console = visit(
+            f"{served.address}/ctxmem/", tmp_path, f"--window-size={width},900", milliseconds=4000
+        )
     found = re.search(r'data-result="([^"]*)"', shown)
     assert found, console
     assert json.loads(found[1].replace("&quot;", '"')) == [
@@ -302,7 +284,7 @@ def test_the_page_works_by_keyboard_at_every_width(tmp_path, monkeypatch, width)
 @browser
 def test_the_empty_page_says_how_to_point_a_client_here(tmp_path):
     with Served(app_of(Traffic())) as served:
-        document, console = visit(f"{served.address}/ctxmem/", tmp_path)
+        document, console = visit(f"{served.address}/ctxmem/", tmp_path, milliseconds=4000)
         assert f'OpenAI(base_url="{served.address}/v1")' in document
         assert f"ANTHROPIC_BASE_URL={served.address} claude" in document
         assert 'wire_api = "responses"' in document

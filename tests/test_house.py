@@ -26,6 +26,7 @@ NOUNS = [
     "errors",
     "fields",
     "forking",
+    "input_files",
     "pricing",
     "request",
     "report",
@@ -182,6 +183,17 @@ def test_adapters_of_two_frameworks_do_not_know_each_other():
         own = path.relative_to(folder).with_suffix("").parts[0]
         names = {n.split(".")[2] for n in imported(path) if n.startswith("ctxmem.adapters.")}
         assert not (names & frameworks) - {own}, f"{path.relative_to(ROOT)} imports {names}"
+
+
+def test_adapters_import_no_inner_modules():
+    """An adapter imports what a package gives in its `__init__`, not the modules inside."""
+    for path in (PACKAGE / "adapters").rglob("*.py"):
+        for name in imported(path):
+            parts = name.split(".")[1:]
+            if name.startswith("ctxmem.") and parts[0] != "adapters" and len(parts) > 1:
+                inner = PACKAGE.joinpath(*parts)
+                found = inner.is_dir() or inner.with_suffix(".py").exists()
+                assert not found, f"{path.relative_to(ROOT)} imports {name}"
 
 
 def test_a_library_is_imported_by_its_owner_alone():

@@ -33,7 +33,7 @@ def solve_classes(classes: Options, mandatory: list[bool], budget: int, **limits
     )
 
 
-def tally(classes: Options, chosen: np.ndarray) -> tuple[int, int]:
+def totals(classes: Options, chosen: np.ndarray) -> tuple[int, int]:
     picked = [classes[c][o] for c, o in enumerate(chosen) if o >= 0]
     return sum(t for t, _ in picked), sum(v for _, v in picked)
 
@@ -56,7 +56,7 @@ def check_classes(problem) -> None:
     if expected is None:
         assert status == "infeasible"
         return
-    tokens, total = tally(classes, chosen)
+    tokens, total = totals(classes, chosen)
     assert (expected, expected, expected) == (value, total, upper_bound)
     assert status == "optimal"
     assert tokens <= budget
@@ -114,7 +114,7 @@ def test_hard_knapsacks_are_proved_or_bounded_in_time(kind):
     chosen, value, bound, status, _ = solve_classes(
         classes, [False] * 400, budget, time_limit=2.0, states=20_000
     )
-    weight, total = tally(classes, chosen)
+    weight, total = totals(classes, chosen)
     assert weight <= budget
     assert value == total
     assert value <= bound <= value * 1.001
@@ -167,7 +167,7 @@ def test_values_and_tokens_up_to_the_limit():
         chosen, value, bound, _, _ = solve_classes(
             classes, [False] * 900, 2**31, time_limit=2.0, states=20_000
         )
-        weight, total = tally(classes, chosen)
+        weight, total = totals(classes, chosen)
         assert weight <= 2**31
         assert value == total <= bound <= value * 1.01
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
 import inspect
 import json
 from unittest import mock
@@ -89,6 +90,19 @@ def test_absurd_budgets_are_refused(budget, error):
 def test_bad_options_are_named(options, error, message):
     with pytest.raises(error, match=message):
         pack(["a"], 100, **options)
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [("ctxmem.traces", "Tally", "ReadStats"), ("ctxmem.chat", "Growing", "IncrementalTrimmer")],
+)
+def test_a_former_name_of_a_module_warns_and_is_the_new_one(module, old, new):
+    found = importlib.import_module(module)
+    with pytest.warns(DeprecationWarning, match=f"{module}.{old} is deprecated .* use {new}"):
+        assert getattr(found, old) is getattr(found, new)
+    assert old not in found.__all__
+    with pytest.raises(AttributeError, match="has no attribute 'Misspelt'"):
+        _ = found.Misspelt
 
 
 @pytest.mark.parametrize(

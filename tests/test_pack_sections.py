@@ -91,7 +91,7 @@ def test_bad_sections_are_named(sections, error, message):
 def test_prices_say_why_a_chunk_stayed_out():
     window = pack(clauses("law", 9), 60, sections=[ctxmem.Section("law")], dedup=False)
     details = [d.detail for d in window.decisions if d.reason is Reason.OVER_BUDGET]
-    assert any("worth more per token (value per token: " in detail for detail in details)
+    assert any("more value per token (value per token: " in detail for detail in details)
 
 
 # A window whose prefix the model's cache holds

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 
 import pytest
+from browser import browser, visit
 from ctxmem.bench import traces
 
 from ctxmem import Chunk, audit, pack
@@ -19,10 +18,6 @@ HOSTILE = (
     "</pre></script><script>document.title='run'</script>"
     "<img src=http://leak.example/x onerror=\"document.title='run'\">&'"
 )
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-browser = pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")
 
 
 def hostile_audit():
@@ -174,24 +169,11 @@ def test_a_notebook_gets_the_same_without_script():
 # In a browser
 
 
-def visit(path, tmp_path, *flags: str) -> tuple[str, str]:
-    """Return the document after the page has run, and what the console and the network said."""
-    done = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-         "--disable-component-update", "--no-first-run", "--enable-logging=stderr",
-         f"--log-net-log={tmp_path / 'net.json'}", f"--user-data-dir={tmp_path / 'profile'}",
-         "--virtual-time-budget=2000", *flags, "--dump-dom", path.resolve().as_uri()],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    log = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-    return done.stdout, log
-
-
 @pytest.mark.slow
 @browser
 @pytest.mark.parametrize("name", ["hostile", "window"])
 def test_hostile_text_is_inert_in_a_browser(page_of, tmp_path, name):
-    document, console = visit(page_of[name], tmp_path)
+    document, console = visit(page_of[name].resolve().as_uri(), tmp_path)
     assert f"<title>ctxmem {'audit' if name == 'hostile' else 'window'}</title>" in document
     assert "<img" not in document
     assert console == ""
@@ -252,7 +234,7 @@ def test_a_text_and_its_source_light_up_together(tmp_path, width):
     shown = re.sub(r"<meta http-equiv=[^>]*>", "", page_path.read_text(encoding="utf-8"))
     driven = tmp_path / "driven.html"
     driven.write_text(shown.replace("</body>", f"<script>{SIDES}</script></body>"))
-    document, console = visit(driven, tmp_path, f"--window-size={width},900")
+    document, console = visit(driven.resolve().as_uri(), tmp_path, f"--window-size={width},900")
     found = re.search(r'data-result="([^"]*)"', document)
     assert found, console
     assert json.loads(found[1]) == [True, 2, 0, True, True, True]
@@ -267,7 +249,7 @@ def test_the_page_works_by_keyboard_filters_and_prints(page_of, tmp_path, width)
     shown = re.sub(r"<meta http-equiv=[^>]*>", "", shown)
     driven = tmp_path / "driven.html"
     driven.write_text(shown.replace("</body>", f"<script>{HARNESS}</script></body>"))
-    document, console = visit(driven, tmp_path, f"--window-size={width},900")
+    document, console = visit(driven.resolve().as_uri(), tmp_path, f"--window-size={width},900")
     found = re.search(r'data-result="([^"]*)"', document)
     assert found, console
     strip, chart, filtered, hidden, pressed, opened, focus, fits = json.loads(

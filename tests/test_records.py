@@ -11,14 +11,14 @@ import sys
 import pytest
 
 from ctxmem import InputError, MissingExtraError
-from ctxmem.traces import Kind, Passage, Tally, read_events, read_records, records
+from ctxmem.traces import Kind, Passage, ReadStats, read_events, read_records, records
 
 FIRST = "A parcel that nobody takes in goes back to the shop after seven days."
 
 
 def read(path, **options):
-    tally = Tally()
-    return list(read_events(read_records(str(path), tally, **options), tally)), tally
+    stats = ReadStats()
+    return list(read_events(read_records(str(path), stats, **options), stats)), stats
 
 
 HIT = json.dumps({"query": "q", "hits": [{"text": FIRST}]}).encode()
@@ -31,21 +31,21 @@ def test_what_is_unknown_or_damaged_is_counted_and_the_rest_read(tmp_path):
     lines += [b'{"run_type": "retriever", "inputs": [], "outputs": {"documents": 7}}', HIT]
     file = tmp_path / "a.jsonl"
     file.write_bytes(b"\n".join(lines))
-    found, tally = read(file)
+    found, stats = read(file)
     assert sum(event.kind is Kind.RETRIEVAL for event in found) >= 2
-    assert tally.skipped["not JSON"] >= 1
-    assert tally.skipped["nested too deeply"] == 1
-    assert tally.skipped["bytes that are not UTF-8, read as U+FFFD"] == 1
-    assert tally.skipped["of no known format"] == 3
-    assert tally.places["nested too deeply"] == [f"{file}:5"]
+    assert stats.skipped["not JSON"] >= 1
+    assert stats.skipped["nested too deeply"] == 1
+    assert stats.skipped["bytes that are not UTF-8, read as U+FFFD"] == 1
+    assert stats.skipped["of no known format"] == 3
+    assert stats.places["nested too deeply"] == [f"{file}:5"]
 
 
 def test_long_lines_are_passed_over_without_being_held(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_bytes(HIT + b"\n" + b'"' + b"x" * 5_000_000 + b'"\n' + HIT + b"\n")
-    found, tally = read(file, max_line=1 << 20)
+    found, stats = read(file, max_line=1 << 20)
     assert len(found) == 2
-    assert tally.places == {
+    assert stats.places == {
         "a line of more than 1 MB: write one record a line, such as with jq -c '.[]'": [f"{file}:2"]
     }
 
@@ -60,15 +60,15 @@ def test_one_document_is_read_as_lines_are(tmp_path, indent):
 def test_a_damaged_first_line_does_not_hide_the_others(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_bytes(b'{"cut off":\n' + HIT + b"\n" + HIT)
-    found, tally = read(file)
-    assert len(found) == 2 and tally.skipped == {"not JSON": 1}
+    found, stats = read(file)
+    assert len(found) == 2 and stats.skipped == {"not JSON": 1}
 
 
 def test_a_damaged_first_line_of_a_large_file_does_not_hide_the_others(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_bytes(b"{\n" + (HIT + b"\n") * 3000)
-    found, tally = read(file, max_line=1 << 16)
-    assert len(found) == 3000 and tally.skipped == {"not JSON": 1}
+    found, stats = read(file, max_line=1 << 16)
+    assert len(found) == 3000 and stats.skipped == {"not JSON": 1}
 
 
 def test_gzip_is_told_by_its_first_bytes_and_a_cut_one_is_reported(tmp_path):
@@ -77,8 +77,8 @@ def test_gzip_is_told_by_its_first_bytes_and_a_cut_one_is_reported(tmp_path):
     whole.write_bytes(packed)
     part.write_bytes(packed[: len(packed) // 2])
     assert len(read(whole)[0]) == 2000
-    _, tally = read(part)
-    assert any("could not be read, or not to its end" in reason for reason in tally.skipped)
+    _, stats = read(part)
+    assert any("could not be read, or not to its end" in reason for reason in stats.skipped)
 
 
 def test_standard_input_is_read(monkeypatch):
@@ -109,9 +109,9 @@ def test_parquet_is_read_with_its_extra(tmp_path, monkeypatch):
     with pytest.raises(MissingExtraError, match=r"pip install 'ctxmem\[parquet\]'"):
         read(file)
     (tmp_path / "b.jsonl").write_bytes(HIT)
-    found, tally = read(tmp_path)  # found in a folder it is one file among others
+    found, stats = read(tmp_path)  # found in a folder it is one file among others
     assert len(found) == 1
-    assert list(tally.skipped) == ["Parquet, which needs pyarrow: pip install 'ctxmem[parquet]'"]
+    assert list(stats.skipped) == ["Parquet, which needs pyarrow: pip install 'ctxmem[parquet]'"]
 
 
 def test_a_file_that_may_not_be_read_is_told_with_why(tmp_path, monkeypatch):
@@ -124,9 +124,9 @@ def test_a_file_that_may_not_be_read_is_told_with_why(tmp_path, monkeypatch):
         return open(path, mode)
 
     monkeypatch.setattr(records, "open", refuse, raising=False)
-    found, tally = read(tmp_path)
+    found, stats = read(tmp_path)
     assert len(found) == 1
-    assert list(tally.places.items()) == [
+    assert list(stats.places.items()) == [
         ("the file could not be read, or not to its end (Permission denied)",
          [str(tmp_path / "a.jsonl")])
     ]  # fmt: skip
@@ -147,7 +147,7 @@ def test_progress_is_told_about_every_megabyte(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_bytes((HIT + b"\n") * 40_000)
     seen = []
-    read(file, progress=lambda tally: seen.append(tally.bytes))
+    read(file, progress=lambda stats: seen.append(stats.bytes))
     assert len(seen) == file.stat().st_size // (1 << 20) and seen == sorted(seen)
 
 
@@ -168,10 +168,10 @@ def test_progress_is_told_about_every_megabyte(tmp_path):
 def test_json_is_read_however_it_is_written(tmp_path, data, lines):
     file = tmp_path / "a.json"
     file.write_bytes(data)
-    found, tally = read(file)
+    found, stats = read(file)
     assert [event.place for event in found] == [f"{file}:{line}" for line in lines]
     assert all(event.passages[0].text == FIRST for event in found)
-    assert not tally.skipped and tally.records == len(lines)
+    assert not stats.skipped and stats.records == len(lines)
 
 
 def test_what_comes_before_damage_is_read(tmp_path):
@@ -179,19 +179,19 @@ def test_what_comes_before_damage_is_read(tmp_path):
     packed.write_bytes(gzip.compress(b"\n".join([HIT] * 2000))[:-20])
     documents.write_bytes(PRETTY + b"\n" + PRETTY[:-2])
     row.write_bytes(HIT + b"oops\n" + HIT)
-    found, tally = read(packed)
+    found, stats = read(packed)
     assert 1000 < len(found) < 2000
-    assert [reason[:45] for reason in tally.skipped] == [
+    assert [reason[:45] for reason in stats.skipped] == [
         "the file could not be read, or not to its end"
     ]
     for file, place, count in ((documents, f"{documents}:6", 1), (row, f"{row}:1", 2)):
-        found, tally = read(file)
-        assert len(found) == count and tally.places == {"not JSON": [place]}
+        found, stats = read(file)
+        assert len(found) == count and stats.places == {"not JSON": [place]}
 
 
 def test_a_large_document_is_passed_over_with_what_to_do(tmp_path):
     file = tmp_path / "a.json"
     file.write_bytes(json.dumps([json.loads(HIT)] * 2000, indent=1).encode())
-    found, tally = read(file, max_line=1 << 16)
-    (reason,) = tally.skipped
+    found, stats = read(file, max_line=1 << 16)
+    (reason,) = stats.skipped
     assert not found and "a document of more than 0 MB" in reason and "jq -c '.[]'" in reason

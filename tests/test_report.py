@@ -107,7 +107,7 @@ def test_what_is_worth_less_per_token_says_so_with_units():
     chunks.append(Chunk("fair " * 8, id="fair", score=0.6))
     poor = pack(chunks, 12, query="good", compress=False).decisions[1]
     assert re.fullmatch(
-        r"\d+ tokens; the budget goes to passages that are worth more per token "
+        r"\d+ tokens; the budget goes to passages of more value per token "
         r"\(value per token: [\d.e-]+ here, [\d.]+ in the window on average\)",
         poor.detail,
     )
@@ -136,7 +136,7 @@ def test_what_is_said_of_values_and_parts_is_true_at_every_budget():
     for budget in range(3, 60):
         window = pack(NOTES, budget, query="How long is the notice?")
         for decision, chunk in zip(window.decisions, NOTES, strict=True):
-            if "worth more per token" in decision.detail:
+            if "more value per token" in decision.detail:
                 found = re.findall(r"([\d.e-]+) (?:here|in the)", decision.detail)
                 here, average = map(float, found)
                 assert here < average

@@ -16,7 +16,7 @@ from chats import user
 
 import ctxmem
 from ctxmem import Memory
-from ctxmem.chat.growing import Growing
+from ctxmem.chat.incremental import IncrementalTrimmer
 from ctxmem.memory import encoding, stored_session
 from ctxmem.stores import SqliteStore
 from ctxmem.tokens import names, resolve
@@ -242,7 +242,7 @@ def slowly(lock, inside, leave):
 @posix
 @pytest.mark.parametrize("kind", ["a counter of one's own", "names", "trimming"])
 def test_a_fork_waits_for_the_locks_of_counters_and_trimming(kind):
-    counter, trimmer = resolve(len), Growing("estimate", None)
+    counter, trimmer = resolve(len), IncrementalTrimmer("estimate", None)
     lock, work = {
         "a counter of one's own": (counter._lock, lambda: counter.count("x" * 999)),
         "names": (names._lock, lambda: names._resolved.clear() or resolve("estimate")),

@@ -148,6 +148,14 @@ def test_counting_from_many_threads_is_clean_under_threadsanitizer() -> None:
     compile_and_run("test_bpe", sources, sanitize="thread")
 
 
+@pytest.mark.slow(60)
+@pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
+def test_kept_counts_are_clean_under_sanitizers(sanitizers: str) -> None:
+    sources = [path for path in core_sources("*") if "/tokenizer/" in path or "/support/" in path]
+    sources += core_sources("corpus", "char_set")
+    compile_and_run("test_caching_tokenizer", sources, sanitize=sanitizers)
+
+
 @pytest.mark.slow
 def test_core_without_sse2_is_clean_under_sanitizers() -> None:
     sources = core_sources("bpe", "vocabulary", "pretokenise", "estimate")

@@ -13,7 +13,7 @@ from chats import words
 
 from ctxmem import audit, count_messages
 from ctxmem.auditing.segments import texts_of
-from ctxmem.traces import Kind, Tally, Usage, read_events, read_records
+from ctxmem.traces import Kind, ReadStats, Usage, read_events, read_records
 from ctxmem.traces.attrs import parsed
 from ctxmem.traces.joining import Joiner
 
@@ -30,9 +30,9 @@ LOOKED_UP = [("call", {"number": 4711})]
 
 def read(name):
     """Return the events of a sample without links, and what was counted while reading."""
-    tally = Tally()
-    records = read_records(str(SAMPLES / name), tally)
-    return [e for e in read_events(records, tally) if e.kind is not Kind.LINK], tally
+    stats = ReadStats()
+    records = read_records(str(SAMPLES / name), stats)
+    return [e for e in read_events(records, stats) if e.kind is not Kind.LINK], stats
 
 
 def said(messages):
@@ -115,9 +115,9 @@ def test_every_sample_has_a_test_and_a_line_in_its_readme():
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_samples_say_what_the_model_was_asked_and_what_it_answered(name):
-    events, tally = read(name)
+    events, stats = read(name)
     unlogged = sum(not messages for messages, *_ in REQUESTS[name])
-    assert sum(tally.skipped.values()) == unlogged
+    assert sum(stats.skipped.values()) == unlogged
     assert [event.kind for event in events] == [Kind.REQUEST] * len(REQUESTS[name])
     for event, (messages, answer, cached, written, tools) in zip(
         events, REQUESTS[name], strict=True
@@ -170,8 +170,8 @@ def test_retrievers_of_mlflow_return_passages():
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
 def test_transcripts_are_turns_of_the_session_that_they_name(name):
-    events, tally = read(name)
-    assert not tally.skipped
+    events, stats = read(name)
+    assert not stats.skipped
     assert {event.session for event in events} == {"office-1"}
     turns = [event for event in events if event.kind is Kind.TURN]
     system = [SYSTEM] if name == "codex.jsonl" else []
@@ -203,8 +203,8 @@ def test_a_history_that_codex_put_in_place_of_another_is_no_new_answer():
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
     ]
     line = {"type": "compacted", "payload": {"message": "", "replacement_history": kept}}
-    tally = Tally()
-    events = list(read_events([(line, "x.jsonl:3")], tally))
+    stats = ReadStats()
+    events = list(read_events([(line, "x.jsonl:3")], stats))
     assert [event.kind for event in events] == [Kind.RESTART, Kind.TURN, Kind.TURN]
     assert all(event.turn for event in events)
 
@@ -212,21 +212,21 @@ def test_a_history_that_codex_put_in_place_of_another_is_no_new_answer():
 def test_lines_of_an_older_codex_have_no_payload():
     call = {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c"}
     output = {"type": "function_call_output", "call_id": "c", "output": {"content": "ok"}}
-    tally = Tally()
-    events = list(read_events([(call, "x:1"), (output, "x:2")], tally))
+    stats = ReadStats()
+    events = list(read_events([(call, "x:1"), (output, "x:2")], stats))
     assert said([m for e in events for m in e.messages]) == [("call", {}), ("tool", "ok")]
-    assert not tally.skipped
+    assert not stats.skipped
 
 
 def test_what_was_typed_alone_is_counted_as_not_read():
-    events, tally = read("gemini-cli-logs.jsonl")
-    assert sum(tally.skipped.values()) == 1
+    events, stats = read("gemini-cli-logs.jsonl")
+    assert sum(stats.skipped.values()) == 1
     assert [event.unread for event in events] == []
 
 
 def test_tokens_of_gemini_clis_telemetry_belong_to_its_requests_in_order():
-    events, tally = read("gemini-cli-telemetry.json")
-    assert not tally.skipped
+    events, stats = read("gemini-cli-telemetry.json")
+    assert not stats.skipped
     assert [event.usage for event in events] == [Usage(40, 20, 0), Usage(61, 5, 32)]
     assert said(events[1].messages) == [WHERE, CALL, FOUND, WHEN]
     assert said(events[1].answer) == ANSWER
@@ -250,9 +250,9 @@ CHAT = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 9}
 
 
 def _events(records):
-    tally = Tally()
-    found = list(read_events(((r, f"r:{i}") for i, r in enumerate(records, 1)), tally))
-    return [event for event in found if event.kind is not Kind.LINK], tally
+    stats = ReadStats()
+    found = list(read_events(((r, f"r:{i}") for i, r in enumerate(records, 1)), stats))
+    return [event for event in found if event.kind is not Kind.LINK], stats
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 0, 1, 2), (1, 3, 0, 2)])
@@ -263,8 +263,8 @@ def test_log_records_are_joined_with_their_span_in_any_order(order):
         _said("b", "gen_ai.user.message", content="of another call"),
         _span("chat", "a", CHAT),
     ]
-    events, tally = _events([records[i] for i in order])
-    assert not tally.skipped
+    events, stats = _events([records[i] for i in order])
+    assert not stats.skipped
     by_span = {event.span: event for event in events}
     assert [m["content"] for m in by_span["a"].messages] == ["s", "q"]
     assert by_span["a"].usage.input == 9
@@ -286,11 +286,11 @@ def test_one_log_record_may_hold_all_of_a_call():
 
 
 def test_log_records_without_content_leave_the_call_unread():
-    events, tally = _events(
+    events, stats = _events(
         [_said("a", "gen_ai.user.message"), _span("chat", "a", {"gen_ai.operation.name": "chat"})]
     )
     assert events == []
-    assert tally.skipped == {"a call of a model without messages in a known form": 1}
+    assert stats.skipped == {"a call of a model without messages in a known form": 1}
 
 
 def test_a_step_around_calls_counts_only_where_they_are_not_there():
@@ -361,8 +361,8 @@ def test_damaged_records_are_read_or_counted_and_never_fatal(seed):
     read = 0
     for _ in range(150):
         damaged = [(_damaged(rng, record), "r:1") for record in rng.sample(records, 6)]
-        tally = Tally()
-        for event in read_events(damaged, tally):
+        stats = ReadStats()
+        for event in read_events(damaged, stats):
             assert event.kind not in (Kind.PART, Kind.AROUND, Kind.HEADER)
             assert all(isinstance(name, str) for name in (event.name, event.trace, event.response))
             assert event.session is None or isinstance(event.session, str)
@@ -418,8 +418,8 @@ def test_rows_of_tables_have_arrays_decimals_bytes_and_nothing():
         "attributes.llm.token_count.completion": float("nan"),
         "attributes.session.id": np.str_("s"),
     }
-    tally = Tally()
-    (event,) = read_events(read_records([row], tally), tally)
+    stats = ReadStats()
+    (event,) = read_events(read_records([row], stats), stats)
     assert said(event.messages) == [("user", "When?")]
     assert event.usage == Usage(9, None, None, None)
     assert (event.trace, event.session, event.time) == ("a", "s", 1772445600.0)
@@ -450,8 +450,8 @@ def test_parquet_has_structs_maps_times_and_decimals(tmp_path):
     )
     parquet.write_table(table, tmp_path / "spans.parquet")
     parquet.write_table(requests, tmp_path / "requests.parquet")
-    tally = Tally()
-    request, span = read_events(read_records(str(tmp_path), tally), tally)
+    stats = ReadStats()
+    request, span = read_events(read_records(str(tmp_path), stats), stats)
     assert (said(request.messages), request.cost) == ([("user", "q")], 0.25)
     assert (span.trace, span.session, span.time) == ("a", "s", 1772445600.0)
 
@@ -470,7 +470,7 @@ def test_rows_of_data_frames_have_arrays_times_and_gaps():
         index=pd.Index(["b"], name="context.span_id"),  # as Phoenix's spans have it
     )
     rows = table.reset_index().to_dict("records")
-    tally = Tally()
-    (event,) = read_events(read_records(rows, tally), tally)
+    stats = ReadStats()
+    (event,) = read_events(read_records(rows, stats), stats)
     assert (event.span, event.time, said(event.messages)) == ("b", 1772445600.0, [("user", "q")])
     assert audit(rows, counter=words).totals["calls"] == 1

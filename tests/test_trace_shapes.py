@@ -8,7 +8,7 @@ import pytest
 
 from ctxmem.auditing.segments import texts_of
 from ctxmem.chat.parts import parts_of
-from ctxmem.traces import Kind, Passage, Tally, Usage, read_events
+from ctxmem.traces import Kind, Passage, ReadStats, Usage, read_events
 
 ASKED = "Where is parcel 4711?"
 USER = {"role": "user", "content": ASKED}
@@ -21,9 +21,9 @@ ALL = json.dumps([{"event.name": "gen_ai.user.message", "content": ASKED, "role"
 
 def told(*records):
     """Return the events of records without links, none of which may be skipped."""
-    tally = Tally()
-    found = list(read_events(((r, f"r:{i}") for i, r in enumerate(records, 1)), tally))
-    assert not tally.skipped
+    stats = ReadStats()
+    found = list(read_events(((r, f"r:{i}") for i, r in enumerate(records, 1)), stats))
+    assert not stats.skipped
     return [event for event in found if event.kind is not Kind.LINK]
 
 
@@ -183,10 +183,10 @@ def test_the_input_includes_what_was_read_from_the_cache(usage, expected):
 
 
 def test_what_is_embedded_is_no_question():
-    tally = Tally()
+    stats = ReadStats()
     record = {"model": "text-embedding-3-small", "input": [ASKED]}
-    assert list(read_events([(record, "r:1")], tally)) == []
-    assert tally.skipped == {"of no known format": 1}
+    assert list(read_events([(record, "r:1")], stats)) == []
+    assert stats.skipped == {"of no known format": 1}
 
 
 def test_retrievers_of_weave_return_passages():

@@ -13,7 +13,7 @@ from ctxmem.traces import (
     FORMATS,
     Kind,
     Passage,
-    Tally,
+    ReadStats,
     Usage,
     read_events,
 )
@@ -23,8 +23,8 @@ SECOND = "Whoever moves tells the post office two weeks ahead."
 
 
 def events(*records, links=False):
-    tally = Tally()
-    found = list(read_events(((r, f"r:{i}") for i, r in enumerate(records, 1)), tally))
+    stats = ReadStats()
+    found = list(read_events(((r, f"r:{i}") for i, r in enumerate(records, 1)), stats))
     return [e for e in found if links or e.kind is not Kind.LINK]
 
 

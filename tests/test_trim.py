@@ -22,7 +22,7 @@ from chats import (
 from fuzz_size import some
 
 import ctxmem
-from ctxmem.chat import Growing, units
+from ctxmem.chat import IncrementalTrimmer, units
 
 # Random histories ---------------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ def test_what_is_remembered_of_a_growing_history_changes_nothing(rounds):
         if rng.random() < 0.5:
             chat = ctxmem.repair(chat)
         low = rng.choice([0.3, 0.5, 0.9])
-        growing = Growing("o200k_base", low)
+        growing = IncrementalTrimmer("o200k_base", low)
         budget = rng.randrange(20, max(21, ctxmem.count_messages(chat)))
         size = 0
         while size < len(chat):
@@ -156,7 +156,7 @@ def test_what_left_the_window_of_a_growing_history_is_not_read_again():
         counted.append(text)
         return words(text)
 
-    growing = Growing(count, 0.5)
+    growing = IncrementalTrimmer(count, 0.5)
     chat = [user("start")]
     for i in range(200):
         chat += [assistant(f"a{i} " + "word " * 20), user(f"q{i}")]

@@ -1,4 +1,4 @@
-"""What speaks for a span, and what the forests make of it: twins, damage, hand-made bridges."""
+"""Features of spans and the trees that read them: twins, damage, hand-made multi-hop questions."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def column(features, name):
     return features.draft()[:, _native.DRAFT_FEATURES.index(name)].tolist()
 
 
-def final(features, worth, name):
-    made = features.finals(np.array(worth, dtype=np.float32))
+def final(features, density, name):
+    made = features.finals(np.array(density, dtype=np.float32))
     return made[:, _native.FINAL_FEATURES.index(name)].tolist()
 
 
@@ -189,7 +189,7 @@ def test_words_of_spans_equal_their_slow_twin(spans, query):
 
 
 def test_coverage_by_hand():
-    # "harbor" is in two of three spans, "blue" in one: rarer, so worth more of the question.
+    # "harbor" is in two of three spans, "blue" in one: rarer, so it counts more.
     features = describe([["Blue harbor. ", "A harbor. ", "Green. "]], ["blue harbor"])
     blue, harbor = math.log(1 + 2.5 / 1.5), math.log(1 + 1.5 / 2.5)
     assert column(features, "coverage") == pytest.approx([1, harbor / (blue + harbor), 0])
@@ -198,7 +198,7 @@ def test_coverage_by_hand():
 
 
 def test_words_of_what_a_unit_needs_count_for_it():
-    # "fare" is in one of three units, "dogs" in one: each is worth half of the question.
+    # "fare" is in one of three units, "dogs" in one: each is half of the question.
     spans = ["Fares of dogs. ", "Half of it. ", "Whole. "]
     features = describe([spans], ["fares of dogs"], needs=[-1, 0, -1])
     assert column(features, "coverage") == [1, 0, 0]
@@ -244,11 +244,11 @@ HOPS = [
 
 def test_a_name_leads_to_the_document_that_it_opens():
     features = describe(HOPS, ["Where was the director of Blue Harbor born?"])
-    worth = [0.9, 0.1, 0.1]
-    named = final(features, worth, "named_in_opening")
+    density = [0.9, 0.1, 0.1]
+    named = final(features, density, "named_in_opening")
     assert named[1] > 0  # and, the other way round, named[0]
     assert named[2] == 0
-    there, back = final(features, worth, "opening_named")[1:]
+    there, back = final(features, density, "opening_named")[1:]
     assert there > back
 
 
@@ -257,15 +257,15 @@ def test_what_the_question_names_itself_is_no_bridge():
     assert final(features, [0.9, 0.1, 0.1], "named_in_opening") == [0, 0, 0]
 
 
-def test_a_span_looks_at_the_worth_around_it():
+def test_a_span_looks_at_the_density_around_it():
     features = describe([["a. ", "b. ", "c. "], ["d. "]])
-    worth = [0.5, 0.25, 0.0, 0.125]
-    assert final(features, worth, "worth_before") == [0, 0.5, 0.25, 0]
-    assert final(features, worth, "worth_after") == [0.25, 0, 0, 0]
-    assert final(features, worth, "worth_around") == [0.25, 0.5, 0.5, 0]
-    assert final(features, worth, "worth_place") == pytest.approx([1, 1 / 2, 1 / 4, 1 / 3])
-    assert final(features, worth, "worth_document") == [0.25, 0.25, 0.25, 0.125]
-    assert final(features, worth, "worth_in_document") == pytest.approx([1, 1 / 2, 1 / 3, 1])
+    density = [0.5, 0.25, 0.0, 0.125]
+    assert final(features, density, "density_before") == [0, 0.5, 0.25, 0]
+    assert final(features, density, "density_after") == [0.25, 0, 0, 0]
+    assert final(features, density, "density_around") == [0.25, 0.5, 0.5, 0]
+    assert final(features, density, "density_place") == pytest.approx([1, 1 / 2, 1 / 4, 1 / 3])
+    assert final(features, density, "density_document") == [0.25, 0.25, 0.25, 0.125]
+    assert final(features, density, "density_in_document") == pytest.approx([1, 1 / 2, 1 / 3, 1])
 
 
 # Hostile input
@@ -283,8 +283,8 @@ def test_odd_texts_and_questions_have_finite_features(documents, queries):
     made = features.finals(np.zeros(len(features.draft()), dtype=np.float32))
     assert made.shape[1] == len(_native.FINAL_FEATURES)
     assert np.isfinite(made).all()
-    worth = value.model().predict(features)
-    assert ((worth >= 0) & (worth <= 1)).all()
+    density = value.model().predict(features)
+    assert ((density >= 0) & (density <= 1)).all()
 
 
 def test_arrays_that_do_not_belong_together_are_refused():
@@ -303,57 +303,57 @@ def test_arrays_that_do_not_belong_together_are_refused():
         )
 
 
-# Forests
+# Trees
 
 
-def random_forest(seed, features, trees=5):
+def random_trees(seed, features, trees=5):
     rng = random.Random(seed)
-    forest = {"features": list(features), "bias": rng.uniform(-1, 1), "leaves": []}
-    forest |= {"feature": [], "threshold": [], "left": [], "value": []}
+    made = {"features": list(features), "bias": rng.uniform(-1, 1), "leaves": []}
+    made |= {"feature": [], "threshold": [], "left": [], "value": []}
 
     def grow(leaves):
         if leaves > 1:
             left = rng.randint(1, leaves - 1)
-            forest["left"].append(left)
-            forest["feature"].append(rng.randrange(len(features)))
-            forest["threshold"].append(rng.choice([-0.5, 0.25, 0.5, 1.0]))
+            made["left"].append(left)
+            made["feature"].append(rng.randrange(len(features)))
+            made["threshold"].append(rng.choice([-0.5, 0.25, 0.5, 1.0]))
             grow(left)
             grow(leaves - left)
         else:
-            forest["value"].append(float(np.float32(rng.uniform(-1, 1))))
+            made["value"].append(float(np.float32(rng.uniform(-1, 1))))
 
     for _ in range(trees):
-        forest["leaves"].append(rng.randint(1, 32))
-        grow(forest["leaves"][-1])
-    return forest
+        made["leaves"].append(rng.randint(1, 32))
+        grow(made["leaves"][-1])
+    return made
 
 
 @given(st.integers(0, 10**6))
-def test_forests_equal_trees_walked_node_by_node(seed):
+def test_trees_equal_trees_walked_node_by_node(seed):
     rng = random.Random(seed)
     spans = [
         f"{rng.choice(['red', 'blue', 'The'])} fox {k % 3}. "
         for k in range(rng.choice([1, 5, 9, 40]))
     ]
     features = describe([spans, ["Other. "]], ["red fox"])
-    data = {"version": 1, "blend": 0.25, "draft": random_forest(seed, _native.DRAFT_FEATURES)}
-    data["final"] = random_forest(seed + 1, _native.FINAL_FEATURES)
+    data = {"version": 1, "blend": 0.25, "draft": random_trees(seed, _native.DRAFT_FEATURES)}
+    data["final"] = random_trees(seed + 1, _native.FINAL_FEATURES)
     model = _native.SpanModel(data)
     odds = np.array([tree_value(data["draft"], row) for row in features.draft()])
     drafted = 1 / (1 + np.exp(-odds))
     assert model.draft(features) == pytest.approx(drafted, abs=1e-5)
-    given_worth = np.linspace(0, 1, len(odds)).astype(np.float32)
-    rows = features.finals(given_worth)
+    given_density = np.linspace(0, 1, len(odds)).astype(np.float32)
+    rows = features.finals(given_density)
     revised = np.array([tree_value(data["final"], row) for row in rows])
     expected = 1 / (1 + np.exp(-(0.25 * odds + 0.75 * revised)))
-    assert model.revise(features, given_worth) == pytest.approx(expected, abs=1e-5)
+    assert model.revise(features, given_density) == pytest.approx(expected, abs=1e-5)
     np.testing.assert_array_equal(
         model.predict(features), model.revise(features, model.draft(features))
     )
 
 
 def test_a_row_takes_the_leaf_that_a_person_finds():
-    forest = {
+    made = {
         "features": ["matches", "coverage"],
         "bias": 0.0,
         "leaves": [3],  # matches > 0.5 ? (coverage > 0.75 ? 3 : 2) : 1
@@ -364,7 +364,7 @@ def test_a_row_takes_the_leaf_that_a_person_finds():
     }
     none = {"features": [], "bias": 0.0, "leaves": [], "feature": [], "threshold": []}
     model = _native.SpanModel(
-        {"version": 1, "blend": 1.0, "draft": forest, "final": {**none, "left": [], "value": []}}
+        {"version": 1, "blend": 1.0, "draft": made, "final": {**none, "left": [], "value": []}}
     )
     features = describe([["Blue harbor. ", "A harbor. ", "Green. "]], ["blue harbor"])
     odds = np.log(model.draft(features) / (1 - model.draft(features)))
@@ -398,7 +398,7 @@ def test_a_row_takes_the_leaf_that_a_person_finds():
     ],
 )
 def test_a_damaged_file_is_refused_by_what_is_wrong(change, message):
-    forest = {
+    made = {
         "features": ["matches", "coverage"],
         "bias": 0.0,
         "leaves": [3],
@@ -407,7 +407,7 @@ def test_a_damaged_file_is_refused_by_what_is_wrong(change, message):
         "left": [1, 1],
         "value": [1.0, 2.0, 3.0],
     }
-    data = {"version": 1, "blend": 0.5, "draft": dict(forest), "final": dict(forest)}
+    data = {"version": 1, "blend": 0.5, "draft": dict(made), "final": dict(made)}
     _native.SpanModel(data)  # whole, it is taken
     for path, wrong in change.items():
         *inside, key = path.split(".")
@@ -426,22 +426,22 @@ def test_weights_say_where_they_come_from():
     assert (files("ctxmem") / "weights" / "value-1.json").stat().st_size < 500_000
 
 
-RISING = ("consensus", "leading", "best_rank", "score", "cosine", "bm25", "coverage", "worth")
+RISING = ("consensus", "leading", "best_rank", "score", "cosine", "bm25", "coverage", "density")
 
 
 @pytest.mark.parametrize("expert", ["prose", "structured"])
 @pytest.mark.parametrize("part", ["draft", "final"])
-def test_more_evidence_is_never_worth_less(expert, part):
-    """Among what is the same otherwise: raise any of the evidence of a row, and its worth rises."""
-    forest = weights()[expert][part]
+def test_more_evidence_never_lowers_the_density(expert, part):
+    """Raise one feature of a row that is a sign of relevance, and the density does not fall."""
+    made = weights()[expert][part]
     rng = np.random.default_rng(0)
-    rising = [k for k, name in enumerate(forest["features"]) if name.startswith(RISING)]
+    rising = [k for k, name in enumerate(made["features"]) if name.startswith(RISING)]
     for _ in range(60):
-        row = rng.choice([-1, 0, 0.02, 0.1, 0.3, 0.7, 1.0, 3.0], len(forest["features"]))
+        row = rng.choice([-1, 0, 0.02, 0.1, 0.3, 0.7, 1.0, 3.0], len(made["features"]))
         more = row.copy()
         raised = rng.choice(rising, rng.integers(1, len(rising)), replace=False)
         more[raised] = np.maximum(more[raised], rng.choice([0.05, 0.5, 1.0], len(raised)))
-        assert tree_value(forest, more) >= tree_value(forest, row) - 1e-9
+        assert tree_value(made, more) >= tree_value(made, row) - 1e-9
 
 
 def chunks_of(documents, seed=None):
@@ -464,7 +464,7 @@ def valued(chunks, query):
 
 
 @given(st.integers(0, 10**6))
-def test_order_of_the_input_does_not_change_a_worth(seed):
+def test_order_of_the_input_does_not_change_a_density(seed):
     rng = random.Random(seed)
     words = "Harbor film Anna born in Gdansk the agreement ends 2019 party".split()
     documents = [
@@ -475,18 +475,18 @@ def test_order_of_the_input_does_not_change_a_worth(seed):
     assert valued(chunks_of(documents), query) == valued(chunks_of(documents, seed), query)
 
 
-def test_a_span_of_the_answer_is_worth_more_than_others():
+def test_a_span_of_the_answer_has_a_higher_density_than_others():
     documents = [
         "The agreement ends on 1 May 2019. Notices are sent by post.",
         "Bananas are yellow. The harbor is blue.",
         "Fees are due monthly. Late fees bear interest.",
     ]
-    worth = dict(valued(chunks_of(documents), "When does the agreement end?"))
-    assert max(worth, key=worth.get) == "The agreement ends on 1 May 2019."
+    density = dict(valued(chunks_of(documents), "When does the agreement end?"))
+    assert max(density, key=density.get) == "The agreement ends on 1 May 2019."
 
 
 @pytest.mark.slow
-def test_features_and_forests_are_clean_under_sanitizers():
+def test_features_and_trees_are_clean_under_sanitizers():
     names = ("span_*", "features_*", "gradient_boosted_trees", "terms", "stems")
     compile_and_run("test_span_model", [f for f in core_sources(*names) if "ranking" in f])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ctxmem import Chunk, InputError, InputTypeError, pack
-from ctxmem.value.verify import _worth_scoring
+from ctxmem.value.verify import _next_to_score
 
 TOPICS = "harbour glacier orchard violin cement satellite pepper lantern walrus saddle".split()
 CHUNKS = [
@@ -60,7 +60,7 @@ def test_nothing_is_asked_when_all_fits():
     assert "scorer" not in window.explain()
 
 
-def test_scores_from_0_to_1_are_taken_as_worth():
+def test_scores_from_0_to_1_are_taken_as_density():
     judge = Judge(lambda text: 1.0 if "saddle" in text else 0.0)
     window = pack(CHUNKS, 30, query=QUERY, scorer=judge, calls=10**9)
     assert "saddle" in window.pieces[0].text
@@ -123,30 +123,30 @@ def test_bad_scorers_are_named(options, error, message):
 
 @pytest.fixture
 def drafted():
-    """Ten spans of ten tokens each, worth .95 down to .05."""
-    worth = np.linspace(0.95, 0.05, 10)
-    return SimpleNamespace(segment_tokens=np.full(10, 10)), worth
+    """Ten spans of ten tokens each, with densities from .95 down to .05."""
+    density = np.linspace(0.95, 0.05, 10)
+    return SimpleNamespace(segment_tokens=np.full(10, 10)), density
 
 
 def test_what_stands_at_the_margin_is_asked_about_first(drafted):
-    table, worth = drafted
-    # Five fit: the sixth, worth .45, is the least that an answer could bring in or put out. Above
-    # it, the chance to make room counts; below it, the chance to come in: .2475 of a token at the
-    # sixth, then .2025, .1925, .1575, .1375 ...
-    asked = _worth_scoring(table, worth, np.full(10, np.nan), 50)
+    table, density = drafted
+    # Five fit: the sixth, of density .45, is the lowest that an answer could bring in or put out.
+    # Above it, the chance to make room counts; below it, the chance to come in: .2475 of a token at
+    # the sixth, then .2025, .1925, .1575, .1375 ...
+    asked = _next_to_score(table, density, np.full(10, np.nan), 50)
     assert asked.tolist() == [5, 4, 6, 3, 7, 2, 8, 1, 9, 0]
 
 
 def test_of_two_alike_the_longer_is_asked_about_first(drafted):
-    table, worth = drafted
+    table, density = drafted
     table.segment_tokens[8] = 100
-    assert _worth_scoring(table, worth, np.full(10, np.nan), 50)[0] == 8
+    assert _next_to_score(table, density, np.full(10, np.nan), 50)[0] == 8
 
 
 def test_what_is_known_and_what_cannot_matter_is_not_asked_about(drafted):
-    table, worth = drafted
-    worth[7:] = 1e-4
+    table, density = drafted
+    density[7:] = 1e-4
     scores = np.full(10, np.nan)
     scores[5] = 0.2
-    asked = _worth_scoring(table, worth, scores, 50)
+    asked = _next_to_score(table, density, scores, 50)
     assert 5 not in asked and not set(asked) & {7, 8, 9}

@@ -15,9 +15,15 @@ Texts::Texts(const py::list& texts, Surrogates surrogates) : surrogates_(surroga
     for (const py::handle text : held) add(text.ptr());
 }
 
-Texts::Texts(const py::str& text) {
+Texts::Texts(const py::str& text, Surrogates surrogates) : surrogates_(surrogates) {
     owners_.push_back(text);
     add(text.ptr());
+}
+
+std::size_t Texts::bytes() const {
+    std::size_t bytes = 0;
+    for (const std::string_view text : views_) bytes += text.size();
+    return bytes;
 }
 
 void Texts::add(PyObject* text) {
@@ -31,7 +37,7 @@ void Texts::add(PyObject* text) {
     if (data == nullptr) {
         if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) throw py::error_already_set();
         PyErr_Clear();
-        repaired_ = true;
+        had_surrogates_ = true;
         if (surrogates_ == Surrogates::kept) {
             auto bytes = py::reinterpret_steal<py::bytes>(
                 PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass"));

@@ -19,10 +19,10 @@ namespace ctxmem::bind {
 namespace py = pybind11;
 
 // Bytes of text that take some 10 to 100 us to read; for fewer, the GIL is kept.
-inline constexpr std::size_t kWorthRelease = 4096;
+inline constexpr std::size_t kReleaseFrom = 4096;
 
 // What becomes of surrogates, which have no UTF-8. `repaired`: pairs are joined and lone ones
-// become U+FFFD, as tokenisers do. `kept`: each stands as three bytes, so that characters count as
+// become U+FFFD, as tokenisers do. `kept`: each is three bytes, so that characters count as
 // Python counts them.
 enum class Surrogates { repaired, kept };
 
@@ -31,16 +31,17 @@ enum class Surrogates { repaired, kept };
 class Texts {
 public:
     explicit Texts(const py::list& texts, Surrogates surrogates = Surrogates::repaired);
-    explicit Texts(const py::str& text);
+    explicit Texts(const py::str& text, Surrogates surrogates = Surrogates::repaired);
     const std::vector<std::string_view>& views() const { return views_; }
-    bool repaired() const { return repaired_; }  // some text had surrogates
+    std::size_t bytes() const;  // of all texts
+    bool had_surrogates() const { return had_surrogates_; }
 
 private:
     void add(PyObject* text);
 
     Surrogates surrogates_ = Surrogates::repaired;
     std::vector<std::string_view> views_;
-    bool repaired_ = false;
+    bool had_surrogates_ = false;
     std::vector<py::object> owners_;  // the list or str, and every copy
 };
 
@@ -56,6 +57,7 @@ public:
     explicit HeldCorpus(const py::list& texts)
         : given_(texts), held_(py::list(given_), Surrogates::kept), corpus_(held_.views()) {}
     const Corpus& corpus() const { return corpus_; }
+    std::size_t bytes() const { return held_.bytes(); }
     void set_units(const Array<std::int64_t>& first, const Array<std::int64_t>& start,
                    const Array<std::int64_t>& end) {
         corpus_.set_units({first.data(), static_cast<std::size_t>(first.size())},
@@ -93,6 +95,15 @@ std::span<const T> view(const Array<T>& array) {
 // A token that cancels work which has released the GIL when Ctrl-C (or another signal whose handler
 // raises) arrives; it throws the exception of the handler. A time limit of 0 seconds is none.
 StopToken stop_on_signal(double time_limit = 0);
+
+// The result of work(stop): without the GIL, and ended by Ctrl-C, if the texts are large.
+template <class Work>
+auto run_stoppable(std::size_t bytes, Work&& work) {
+    if (bytes < kReleaseFrom) return work(StopToken::none());
+    const py::gil_scoped_release unlocked;
+    StopToken stop = stop_on_signal();
+    return work(stop);
+}
 
 void bind_words(py::module_& m);
 void bind_outline(py::module_& m);

@@ -1,21 +1,10 @@
 #include <mutex>
-#include <optional>
 
 #include "bind/native.hpp"
 #include "core/dedup/difference.hpp"
-#include "core/dedup/query_words.hpp"
 
 namespace ctxmem::bind {
 namespace {
-
-// The result of work(stop): without the GIL, and ended by Ctrl-C, if the texts are large.
-template <class Work>
-auto run_stoppable(std::size_t bytes, Work&& work) {
-    std::optional<py::gil_scoped_release> unlocked;
-    if (bytes >= kWorthRelease) unlocked.emplace();
-    StopToken stop = unlocked ? stop_on_signal() : StopToken();
-    return work(stop);
-}
 
 std::size_t bytes_of(const ReadText& a, const ReadText& b) {
     return a.text().size() + b.text().size();
@@ -65,16 +54,6 @@ py::list differences_of(const OwnedText& a, const OwnedText& b, bool wording) {
 }  // namespace
 
 void bind_difference(py::module_& m) {
-    py::class_<QueryWords>(m, "QueryWords", "The words of a query, function words aside.")
-        .def(py::init([](const py::str& query) { return QueryWords(Texts(query).views()[0]); }),
-             py::arg("query"))
-        .def(
-            "set_apart",
-            [](QueryWords& words, const py::str& text, const py::str& other) {
-                return words.set_apart(Texts(text).views()[0], Texts(other).views()[0]);
-            },
-            py::arg("text"), py::arg("other"),
-            "Return whether a text has, beyond the other, mainly words of the query.");
     py::class_<OwnedText>(m, "ReadText", "A text read once, to be compared with many.")
         .def(py::init<const py::str&>(), py::arg("text"))
         .def("differences", &differences_of, py::arg("other"), py::arg("wording") = false,

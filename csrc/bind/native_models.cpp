@@ -128,7 +128,7 @@ public:
     std::int64_t count(const py::str& text) const {
         const Texts held(text);
         const std::string_view view = held.views()[0];
-        if (view.size() < kWorthRelease) return model_->count(view);
+        if (view.size() < kReleaseFrom) return model_->count(view);
         const py::gil_scoped_release release;
         return model_->count(view);
     }
@@ -151,7 +151,7 @@ public:
     std::int64_t count(const py::str& text) const {
         const Texts held(text);
         const std::string_view view = held.views()[0];
-        if (view.size() < kWorthRelease) return model_.count(view);
+        if (view.size() < kReleaseFrom) return model_.count(view);
         const py::gil_scoped_release release;
         return model_.count(view);
     }

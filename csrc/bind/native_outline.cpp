@@ -14,28 +14,24 @@ py::tuple outline(const HeldCorpus& held, const Array<std::uint8_t>& formats,
                   const Array<std::uint8_t>& named, std::size_t room,
                   const std::optional<std::size_t>& cut) {
     const Corpus& corpus = held.corpus();
-    const std::span<const std::uint8_t> told = view(formats);
+    const std::span<const std::uint8_t> given = view(formats);
     const std::span<const std::uint8_t> with_names = view(named);
-    for (const auto& column : {told, with_names})
+    for (const auto& column : {given, with_names})
         if (!column.empty() && column.size() != corpus.texts())
             throw std::invalid_argument("outline: expected a format and a flag a text, or none");
     const std::size_t close = std::min(cut.value_or(corpus.texts()), corpus.texts());
-    std::size_t bytes = 0;
-    for (std::size_t i = 0; i < corpus.texts(); ++i) bytes += corpus.text(i).size();
-    Outline out;
-    {
-        std::optional<py::gil_scoped_release> unlocked;
-        if (bytes >= kWorthRelease) unlocked.emplace();
-        StopToken stop = unlocked ? stop_on_signal() : StopToken();
+    Outline out = run_stoppable(held.bytes(), [&](StopToken& stop) {
+        Outline made;
         for (std::size_t i = 0; i < corpus.texts(); ++i) {
             const bool with_name = !with_names.empty() && with_names[i] != 0;
-            const Format format = told.empty() ? Format::unknown : static_cast<Format>(told[i]);
+            const Format format = given.empty() ? Format::unknown : static_cast<Format>(given[i]);
             if (i < close)
-                append_outline(corpus.text(i), {room, format, with_name}, out, stop);
+                append_outline(corpus.text(i), {room, format, with_name}, made, stop);
             else
-                append_uncut(corpus.text(i), out);
+                append_uncut(corpus.text(i), made);
         }
-    }
+        return made;
+    });
     return py::make_tuple(to_array(std::move(out.start)), to_array(std::move(out.end)),
                           to_array(std::move(out.kind)), to_array(std::move(out.flags)),
                           to_array(std::move(out.need)), to_array(std::move(out.also)),

@@ -29,10 +29,10 @@ public:
              Array<std::int64_t> end, Array<std::uint8_t> kind, Array<std::uint8_t> flags,
              Array<std::int32_t> need, Array<std::int32_t> block, Array<std::int32_t> document,
              Array<std::int64_t> place, const py::list& names, Array<std::int32_t> chunk_first,
-             Array<std::int32_t> chunk_last, Array<double> evidence, const py::list& queries,
+             Array<std::int32_t> chunk_last, Array<double> retrieval, const py::list& queries,
              Array<float> vectors, Array<float> query_vectors)
         : held_(py::make_tuple(first, start, end, kind, flags, need, block, document, place,
-                               chunk_first, chunk_last, evidence, vectors, query_vectors)),
+                               chunk_first, chunk_last, retrieval, vectors, query_vectors)),
           names_(names, Surrogates::kept),
           queries_(queries),
           features_([&] {
@@ -53,7 +53,7 @@ public:
               input.place = view(place);
               input.chunk_first = view(chunk_first);
               input.chunk_last = view(chunk_last);
-              input.evidence = view(evidence);
+              input.retrieval = view(retrieval);
               input.queries = queries_.views();
               input.vectors = view(vectors);
               input.query_vectors = view(query_vectors);
@@ -68,13 +68,13 @@ public:
         add_draft(columns);
         return rows(std::move(columns), SpanFeatures::draft_names().size());
     }
-    py::array_t<float> finals(const Array<float>& worth) const {
+    py::array_t<float> finals(const Array<float>& density) const {
         std::vector<float> columns;
         add_draft(columns);
         {
             py::gil_scoped_release unlocked;
             StopToken stop = stop_on_signal();
-            const std::vector<float> made = features_.finals(view(worth), stop);
+            const std::vector<float> made = features_.finals(view(density), stop);
             columns.insert(columns.end(), made.begin(), made.end());
         }
         return rows(std::move(columns), SpanFeatures::final_names().size());
@@ -142,8 +142,8 @@ T number(const py::dict& data, const char* key) {
     }
 }
 
-NamedForest read_forest(const py::dict& data) {
-    NamedForest out;
+NamedTrees read_trees(const py::dict& data) {
+    NamedTrees out;
     const py::object features = entry(data, "features");
     if (!py::isinstance<py::list>(features))
         throw std::invalid_argument("span model: 'features' is not a list of names");
@@ -166,7 +166,7 @@ NamedForest read_forest(const py::dict& data) {
 constexpr std::int64_t kOneModel = 1, kTwoModels = 2;
 
 SpanModel read_expert(const py::dict& data) {
-    return SpanModel(read_forest(mapping(data, "draft")), read_forest(mapping(data, "final")),
+    return SpanModel(read_trees(mapping(data, "draft")), read_trees(mapping(data, "final")),
                      number<float>(data, "blend"));
 }
 
@@ -184,22 +184,22 @@ GatedModel read_model(const py::dict& data) {
 py::array_t<float> evaluate(const GatedModel& model, const Features& features,
                             std::vector<float> (GatedModel::*verb)(const SpanFeatures&, StopToken&)
                                 const) {
-    std::vector<float> worth;
+    std::vector<float> density;
     {
         py::gil_scoped_release unlocked;
         StopToken stop = stop_on_signal();
-        worth = (model.*verb)(features.features(), stop);
+        density = (model.*verb)(features.features(), stop);
     }
-    return to_array(std::move(worth));
+    return to_array(std::move(density));
 }
 
 py::array_t<float> revise(const GatedModel& model, const Features& features,
-                          const Array<float>& worth) {
+                          const Array<float>& density) {
     std::vector<float> revised;
     {
         py::gil_scoped_release unlocked;
         StopToken stop = stop_on_signal();
-        revised = model.revise(features.features(), view(worth), stop);
+        revised = model.revise(features.features(), view(density), stop);
     }
     return to_array(std::move(revised));
 }
@@ -216,7 +216,7 @@ py::tuple names(std::span<const std::string_view> given) {
 void bind_value(py::module_& m) {
     m.def("bm25", &score_bm25, py::arg("texts"), py::arg("queries"),
           "Return BM25 of every text (rows) against every query (columns).");
-    py::class_<Features>(m, "SpanFeatures", "Numbers that speak for spans, a row each.")
+    py::class_<Features>(m, "SpanFeatures", "Features of spans, a row each.")
         .def(
             py::init<const HeldCorpus&, Array<std::int64_t>, Array<std::int64_t>,
                      Array<std::int64_t>, Array<std::uint8_t>, Array<std::uint8_t>,
@@ -226,28 +226,29 @@ void bind_value(py::module_& m) {
             py::arg("corpus"), py::arg("first"), py::arg("start"), py::arg("end"), py::arg("kind"),
             py::arg("flags"), py::arg("need"), py::arg("block"), py::arg("document"),
             py::arg("place"), py::arg("names"), py::arg("chunk_first"), py::arg("chunk_last"),
-            py::arg("evidence"), py::arg("queries"), py::arg("vectors"), py::arg("query_vectors"),
+            py::arg("retrieval"), py::arg("queries"), py::arg("vectors"), py::arg("query_vectors"),
             py::keep_alive<1, 2>())
         .def("__len__", [](const Features& held) { return held.features().spans(); })
         .def("draft", &Features::draft, "Return spans x DRAFT_FEATURES.")
-        .def("finals", &Features::finals, py::arg("worth"),
-             "Return spans x FINAL_FEATURES, given a drafted worth for each span.");
-    py::class_<GatedModel>(m, "SpanModel", "Forests that turn features of spans into worth.")
+        .def("finals", &Features::finals, py::arg("density"),
+             "Return spans x FINAL_FEATURES, given a draft density for each span.");
+    py::class_<GatedModel>(m, "SpanModel",
+                           "Gradient-boosted trees that predict the density of spans.")
         .def(py::init(&read_model), py::arg("data"))
         .def(
             "draft",
             [](const GatedModel& model, const Features& features) {
                 return evaluate(model, features, &GatedModel::draft);
             },
-            py::arg("features"), "Return what each span is worth by itself.")
-        .def("revise", &revise, py::arg("features"), py::arg("worth"),
-             "Return what each span is worth, given drafted or verified worths of all.")
+            py::arg("features"), "Return the draft density of each span, by its own features.")
+        .def("revise", &revise, py::arg("features"), py::arg("density"),
+             "Return the density of each span, given drafted or verified densities of all.")
         .def(
             "predict",
             [](const GatedModel& model, const Features& features) {
                 return evaluate(model, features, &GatedModel::predict);
             },
-            py::arg("features"), "Return what each span is worth: drafted, then revised.");
+            py::arg("features"), "Return the density of each span: drafted, then revised.");
     m.attr("DRAFT_FEATURES") = names(SpanFeatures::draft_names());
     m.attr("FINAL_FEATURES") = names(SpanFeatures::final_names());
 }

@@ -34,8 +34,8 @@ struct Kernels {
                                std::uint64_t* out, const WordKey& key);
 
     // leaves[i] &= kept where values[i] > threshold, i in [0, count).
-    void (*strike)(const float* values, std::size_t count, float threshold, std::uint32_t kept,
-                   std::uint32_t* leaves);
+    void (*mask_leaves)(const float* values, std::size_t count, float threshold, std::uint32_t kept,
+                        std::uint32_t* leaves);
 
     // total[i] += values[index of the lowest bit of leaves[i]], i in [0, count). Requires a bit in
     // each, and room for 32 values.

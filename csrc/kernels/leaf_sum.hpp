@@ -1,4 +1,4 @@
-// The value of the leftmost leaf that is left over for each row of one tree of a forest.
+// The value of the leftmost leaf that is left over for each row of one tree.
 //
 // The 32 values stay in registers, where a permutation picks them: a gather reads each from memory
 // and is no faster than a plain loop. Included by level.cpp only.

@@ -25,7 +25,7 @@ namespace {
 #include "kernels/relax.hpp"
 #include "kernels/shingle.hpp"
 #include "kernels/split.hpp"
-#include "kernels/strike.hpp"
+#include "kernels/mask_leaves.hpp"
 }  // namespace
 
 extern const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL);
@@ -35,7 +35,7 @@ const Kernels CTXMEM_JOIN(kernels_, CTXMEM_LEVEL) = {
     .relax64 = relax64,
     .minhash = minhash,
     .split_ascii = split_ascii,
-    .strike = strike,
+    .mask_leaves = mask_leaves,
     .leaf_sum = leaf_sum,
 };
 

@@ -14,7 +14,7 @@ METADATA_KEY = "ctxmem"
 def accounts(window: Window) -> Iterator[tuple[Piece, int, dict[str, Any]]]:
     """Yield each piece of a window, the position of the input that it goes by, and its account.
 
-    The account's `positions` are those of all inputs that the piece stands for, repeats included.
+    The account's `positions` are those of all inputs that the piece represents, repeats included.
     """
     stands_for: dict[str, list[int]] = {}
     for decision in window.decisions:

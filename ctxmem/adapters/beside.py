@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctxmem.adapters.binding import MOST, SHARE, Bindings
-from ctxmem.chat import OVERHEAD, count_messages, trim_messages
-from ctxmem.chat.reading import read_one
+from ctxmem.assembling import NOTE_MOST, NOTE_SHARE, Bindings
+from ctxmem.chat import OVERHEAD, count_messages, read_one, trim_messages
 from ctxmem.errors import BudgetError
 from ctxmem.intake import read_budget
 from ctxmem.schema import Budget
@@ -103,7 +102,7 @@ class Trimmer:
             return count_messages(messages, self.counter, provider=provider)
 
         around = priced([make("")]) - priced([])
-        share = min(MOST, int(SHARE * (self.limit - beside)))
+        share = min(NOTE_MOST, int(NOTE_SHARE * (self.limit - beside)))
         try:
             kept = self._trimmed(given, beside + share, provider)
         except BudgetError:  # what must stay needs the share, or a part of it

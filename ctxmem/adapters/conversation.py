@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import xxhash
 
-from ctxmem.chat.reading import read_one
+from ctxmem.chat import read_one
 from ctxmem.errors import BudgetError, InputError, SessionDeletedError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.memory import Memory, MemoryWindow

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ctxmem import tokens
 from ctxmem.assembling.asking import HISTORY, TOOLS, Asked, divided, read_asks
+from ctxmem.assembling.binding_note import NOTE_MOST, NOTE_SHARE, Bindings
 from ctxmem.assembling.blocks import Blocks
 from ctxmem.assembling.conversation import Conversation
 from ctxmem.assembling.decisions import decide
@@ -26,7 +27,17 @@ from ctxmem.pricing import Prices
 from ctxmem.schema import Budget, Section
 from ctxmem.telemetry import describe_assemble, traced
 
-__all__ = ["PARTS", "Item", "Option", "PartDecision", "Request", "assemble"]
+__all__ = [
+    "NOTE_MOST",
+    "NOTE_SHARE",
+    "PARTS",
+    "Bindings",
+    "Item",
+    "Option",
+    "PartDecision",
+    "Request",
+    "assemble",
+]
 
 
 @traced("ctxmem.assemble", "assemble", describe_assemble)

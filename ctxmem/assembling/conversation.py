@@ -374,7 +374,7 @@ class Conversation:
         value = evidence + values.recency(np.arange(n - 1, -1, -1))
         full, short = self.full, self.short
         columns = [full, short]
-        worth = [value + bound, values.shortened(short, full) * value + bound]
+        amounts = [value + bound, values.shortened(short, full) * value + bound]
         required = np.array([bool(unit.required) for unit in self.units], dtype=np.bool_)
         required[self._must_follow(room) if newest else []] = True
         bind = np.zeros(n, dtype=np.bool_)
@@ -384,7 +384,7 @@ class Conversation:
             lines[k] = self.line_tokens(k)
         lines = np.where(required | (lines >= np.minimum(full, short)), NONE, lines)
         columns.append(lines)
-        worth.append(values.INDEXED * value + bound)
+        amounts.append(values.INDEXED * value + bound)
         forms: tuple[str, ...] = ("full", "shortened", "indexed")
         inside = None
         if excerpts:
@@ -395,7 +395,7 @@ class Conversation:
             binds = np.array([k in self.statements for k in range(n)], dtype=np.bool_)
             columns.append(np.where(binds, NONE, own))
             columns.append(np.where((own < NONE) & (lines < NONE), own + lines, NONE))
-            worth += [values.RECALLED * value, values.RECALLED * value + bound]
+            amounts += [values.RECALLED * value, values.RECALLED * value + bound]
             forms += (RECALLED, BOTH)
             inside = np.stack([*columns[:3], np.zeros_like(own), lines], axis=1)
         return Offer(
@@ -403,7 +403,7 @@ class Conversation:
             [unit.key for unit in self.units],
             forms,
             np.stack(columns, axis=1),
-            np.stack(worth, axis=1),
+            np.stack(amounts, axis=1),
             required | bind,
             self.base + title,
             inside,

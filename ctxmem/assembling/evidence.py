@@ -1,4 +1,4 @@
-"""What messages of a history are worth for a question, by the index that memories search.
+"""The value of the messages of a history for a question, by the index that memories search.
 
 An index of a history is kept for the next request, which mostly has the same messages and more.
 """

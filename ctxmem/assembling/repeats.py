@@ -66,7 +66,7 @@ def _texts(message: Any, index: int) -> Iterable[str]:
         if part.kind == "text":
             yield part.text
         elif part.kind == "result":
-            yield from (one.text for one in inner_parts(part, index) or ())
+            yield from (one.text for one in inner_parts(part) or ())
 
 
 def _lines(text: str) -> set[int]:

@@ -87,18 +87,18 @@ class ToolItems:
             dtype=np.bool_,
         )
         short = np.where(only | (short >= full), NONE, short)
-        columns, worth, forms = [full, short], [value, values.SHORT * value], ["full", "short"]
+        columns, amounts, forms = [full, short], [value, values.SHORT * value], ["full", "short"]
         if deferring:
             line = np.where(only | (line >= np.minimum(full, short)), NONE, line)
             columns += [line, np.where(only, NONE, 0)]
-            worth += [values.DEFERRED * value, values.HIDDEN * value]
+            amounts += [values.DEFERRED * value, values.HIDDEN * value]
             forms += ["deferred", "omitted"]
         return Offer(
             "tools",
             [tool.name for tool in self.tools],
             tuple(forms),
             np.stack(columns, axis=1),
-            np.stack(worth, axis=1),
+            np.stack(amounts, axis=1),
             np.zeros(len(self.tools), dtype=np.bool_),
             self.base + (self.finder if deferring else 0),
         )

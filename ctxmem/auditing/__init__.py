@@ -45,7 +45,7 @@ from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices
 from ctxmem.schema import SCHEMA_VERSION, Budget, Window
 from ctxmem.tokens import resolve
-from ctxmem.traces import MAX_LINE, Tally
+from ctxmem.traces import MAX_LINE, ReadStats
 
 __all__ = ["KINDS", "METRICS", "Audit", "AuditFinding", "Condition", "audit"]
 
@@ -176,7 +176,7 @@ def audit(
     near: bool = True,
     replay: bool = False,
     forgotten: bool = False,
-    progress: Callable[[Tally], None] | None = None,
+    progress: Callable[[ReadStats], None] | None = None,
     max_line: int = MAX_LINE,
     held: int = HELD,
 ) -> Audit:
@@ -227,7 +227,7 @@ def audit(
     limit = None if budget is None else read_budget(budget).limit
     payer = None if prices is None else Payer(prices)
     resolved = resolve(counter)
-    tally = Tally()
+    stats = ReadStats()
     auditor = Auditor(
         resolved,
         budget=limit,
@@ -239,8 +239,8 @@ def audit(
     with warnings.catch_warnings():
         # Texts made to be alike are compared by sketch; who audits does not care how.
         warnings.filterwarnings("ignore", category=CtxmemWarning)
-        lineage = Lineage(tally)
-        calls = calls_in(source, tally, lineage, progress=progress, max_line=max_line, held=held)
+        lineage = Lineage(stats)
+        calls = calls_in(source, stats, lineage, progress=progress, max_line=max_line, held=held)
         for batch in batches(calls):
             auditor.prepare(batch)
             for call in batch:
@@ -254,7 +254,7 @@ def audit(
     return Audit(
         findings,
         _totals(auditor, resolved.name, resolved.exact),
-        _read(tally, auditor, lineage.copies),
+        _read(stats, auditor, lineage.copies),
         sessions,
         windows,
         auditor.replay.to_dict() if auditor.replay else None,
@@ -318,16 +318,16 @@ def _money(auditor: Auditor) -> dict[str, Any] | None:
     }
 
 
-def _read(tally: Tally, auditor: Auditor, copies: int) -> dict[str, Any]:
-    skipped = dict(tally.skipped.most_common())
+def _read(stats: ReadStats, auditor: Auditor, copies: int) -> dict[str, Any]:
+    skipped = dict(stats.skipped.most_common())
     if auditor.totals.unreadable:
         skipped["messages of no known shape, not checked"] = auditor.totals.unreadable
     return {
-        "files": tally.files,
-        "bytes": tally.bytes,
-        "records": tally.records,
-        "formats": dict(tally.formats.most_common()),
+        "files": stats.files,
+        "bytes": stats.bytes,
+        "records": stats.records,
+        "formats": dict(stats.formats.most_common()),
         "skipped": skipped,
         "copies": copies,
-        "places": tally.places,
+        "places": stats.places,
     }

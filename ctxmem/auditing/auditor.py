@@ -416,12 +416,12 @@ class Auditor:
             for segment in message.segments:
                 at = len(chat.segments)
                 chat.segments.append(segment)
-                chat.born.append(chat.calls)
+                chat.calls_before.append(chat.calls)
                 chat.places.append(call.place)
                 chat.starts.append(start)
                 chat.message_of.append(number)
                 start += segment.tokens
-                if segment.telling:
+                if segment.comparable:
                     source = chat.at.setdefault(segment.key, at)
                     if source != at:
                         chat.repeats.append((at, source))
@@ -453,7 +453,7 @@ class Auditor:
         before = self._repeated()[0]
         if self.payer is not None:
             sizes = (segment.tokens for segment in chat.segments)
-            places = list(zip(chat.starts, sizes, chat.born, strict=True))
+            places = list(zip(chat.starts, sizes, chat.calls_before, strict=True))
             self.findings.price = TranscriptTill(chat.paid, places, session.account, self.payer)
 
         def place(at: int) -> dict[str, Any]:
@@ -462,7 +462,7 @@ class Auditor:
 
         asked = Call(chat.place, session.name, session.name, None, "", None, turn=chat.turn)
         asked.messages = chat.messages
-        sent = [chat.calls - born for born in chat.born]
+        sent = [chat.calls - calls_before for calls_before in chat.calls_before]
         window = Window(asked, session.name, chat.segments, tokens=chat.tokens + chat.head)
         window.places = [place(at) for at in range(len(chat.segments))]
         results, counted = ToolResults(chat.messages), set[Hashable]()
@@ -475,7 +475,7 @@ class Auditor:
             window.unique = [
                 at
                 for at, segment in enumerate(chat.segments)
-                if segment.telling and at not in window.marks
+                if segment.comparable and at not in window.marks
             ]
             mark_labelled(window, self.findings, sent)
             self._add_partly(session, chat, window, sent)
@@ -496,7 +496,7 @@ class Auditor:
         """Add lines that repeat others, found when a chat is closed, to the calls that had them."""
         for at, tokens in window.partly.items():
             session.repeated += tokens * sent[at]
-            for row in chat.rows[chat.born[at] :]:
+            for row in chat.rows[chat.calls_before[at] :]:
                 row.repeated += tokens
 
     # Drawing

@@ -17,7 +17,7 @@ from ctxmem.auditing.assembly import HELD, Assembler, Call
 from ctxmem.auditing.lineage import Lineage, inferred_session
 from ctxmem.auditing.messages import is_answer, mark_of, shared, side_of, size_of
 from ctxmem.schema import Window
-from ctxmem.traces import MAX_LINE, Event, Passage, Tally, Usage, read_events, read_records
+from ctxmem.traces import MAX_LINE, Event, Passage, ReadStats, Usage, read_events, read_records
 
 KEPT_BYTES = 128 << 20
 """Conversations that are open hold about so many bytes; beyond, the longest idle are released."""
@@ -108,8 +108,8 @@ class Conversation:
 def conversations(
     source: Any,
     *,
-    tally: Tally | None = None,
-    progress: Callable[[Tally], None] | None = None,
+    stats: ReadStats | None = None,
+    progress: Callable[[ReadStats], None] | None = None,
     max_line: int = MAX_LINE,
     held: int = HELD,
     kept: int = KEPT_BYTES,
@@ -122,8 +122,8 @@ def conversations(
 
     Args:
         source: a path, a folder, a pattern, "-" for standard input, records as dicts, or a list.
-        tally: filled with what was read, what was not and why.
-        progress: called with the tally about every megabyte.
+        stats: filled with what was read, what was not and why.
+        progress: called with the stats about every megabyte.
         max_line: bytes of the longest line that is read.
         held: bytes of input that are held back to put events in order.
         kept: bytes of the conversations that are open.
@@ -139,31 +139,31 @@ def conversations(
     >>> [(len(call.messages), call.added, call.answer) for call in found.exchanges]
     [(1, 0, [{'role': 'assistant', 'content': 'Within thirty days.'}]), (3, 2, [])]
     """
-    tally = Tally() if tally is None else tally
+    stats = ReadStats() if stats is None else stats
     folder = Folder(kept)
-    lineage = Lineage(tally)
-    for call in calls_in(source, tally, lineage, progress=progress, max_line=max_line, held=held):
+    lineage = Lineage(stats)
+    for call in calls_in(source, stats, lineage, progress=progress, max_line=max_line, held=held):
         yield from folder.add(call)
     yield from folder.rest()
 
 
 def calls_in(
     source: Any,
-    tally: Tally,
+    stats: ReadStats,
     lineage: Lineage,
     *,
-    progress: Callable[[Tally], None] | None = None,
+    progress: Callable[[ReadStats], None] | None = None,
     max_line: int = MAX_LINE,
     held: int = HELD,
 ) -> Iterator[Call]:
     """Yield the calls and turns of a source, in the order of time."""
     assembler = Assembler(held)
     before = 0
-    records = read_records(source, tally, progress=progress, max_line=max_line)
-    for event in read_events(map(_record, records), tally):
-        for call in assembler.add(event, tally.bytes - before or _size(event)):
+    records = read_records(source, stats, progress=progress, max_line=max_line)
+    for event in read_events(map(_record, records), stats):
+        for call in assembler.add(event, stats.bytes - before or _size(event)):
             yield from lineage.add(call)
-        before = tally.bytes
+        before = stats.bytes
     for call in assembler.rest():
         yield from lineage.add(call)
     yield from lineage.rest()

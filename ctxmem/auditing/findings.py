@@ -12,7 +12,7 @@ KINDS: Mapping[str, str] = {
     "repeat_in_request": "the same passage several times in one request",
     "repeat_in_session": "the same passage again in a later request of the session",
     "near_version": "versions of one passage side by side",
-    "overlap": "passages that share a stretch of text",
+    "overlap": "passages that share a part of their text",
     "boilerplate": "the same lines in many passages",
     "growth": "a window that grows and is never trimmed",
     "unstable_prefix": "a beginning that changes, so that nothing behind it is cached",

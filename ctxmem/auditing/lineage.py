@@ -16,7 +16,7 @@ from ctxmem.auditing.assembly import Call
 from ctxmem.auditing.messages import is_answer, shared, side_of, size_of
 from ctxmem.auditing.segments import texts_of
 from ctxmem.auditing.transcripts import Transcripts
-from ctxmem.traces import Tally
+from ctxmem.traces import ReadStats
 
 _KEPT_BYTES = 64 << 20  # of responses and of chats each; beyond, the oldest are forgotten
 _MOST_CHATS = 64  # of one session
@@ -37,8 +37,8 @@ class _Chat:
 class Lineage:
     """Takes calls and turns as they were logged; yields the true calls and turns."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, stats: ReadStats) -> None:
+        self._stats = stats
         self._transcripts = Transcripts()
         self._responses: OrderedDict[str, tuple[list[Any], bool, int]] = OrderedDict()
         self._responses_size = 0
@@ -73,11 +73,11 @@ class Lineage:
         """Put the history before what a request adds to it."""
         known = self._responses.get(call.previous)
         if known is None:
-            self._tally.skip(NO_HISTORY, call.place)
+            self._stats.skip(NO_HISTORY, call.place)
             return
         history, answered, _ = known
         if not answered:
-            self._tally.skip(NO_ANSWER, call.place)
+            self._stats.skip(NO_ANSWER, call.place)
         fresh = call.messages
         if fresh and history and side_of(fresh[0]) == "system" == side_of(history[0]):
             # Instructions are those of one request and not part of what it leaves.

@@ -1,4 +1,4 @@
-"""What repeats within one window: the same text, versions of it, shared stretches, boilerplate."""
+"""What repeats within one window: the same text, versions of it, shared text, boilerplate."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def mark_repeats(window: Window, findings: FindingAggregator) -> None:
     first: dict[int, int] = {}
     repeats: list[tuple[int, int]] = []
     for i, segment in enumerate(window.segments):
-        if not segment.telling:
+        if not segment.comparable:
             continue
         source = first.setdefault(segment.key, i)
         if source == i:
@@ -56,7 +56,7 @@ def mark_repeats(window: Window, findings: FindingAggregator) -> None:
 
 
 def note_unlike(calls: Sequence[Call]) -> None:
-    """Note the calls whose passages have neither a few words in a row nor a long stretch in common.
+    """Note the calls whose passages have neither a few words in a row nor a long text in common.
 
     These have no versions and no overlaps, and most lists of passages are so. To look through many
     lists at once takes a tenth of the time of a search in each.

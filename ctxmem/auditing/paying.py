@@ -1,4 +1,4 @@
-"""What a log paid for its input, call by call, and what a stretch of a window cost of it.
+"""What a log paid for its input, call by call, and what a part of a window cost.
 
 The provider's own usage decides where the log has it: tokens read from the cache at the price of
 cached ones, tokens written to it at the price of writing, the rest at the price of input. Usage
@@ -417,16 +417,16 @@ class TranscriptTill:
         """Return what `tokens` of a finding cost over all calls; `at` is its segment."""
         cost = tokens * self._mean
         if kind == "repeat_in_request" and at is not None:
-            start, size, born = self._places[at]
-            calls = len(self._rows) - born
-            whole = self._over_calls(start, size, born)
+            start, size, calls_before = self._places[at]
+            calls = len(self._rows) - calls_before
+            whole = self._over_calls(start, size, calls_before)
             cost = whole * tokens / (size * calls) if size and calls else 0.0
         got = self._account.claim(cost)
         self._payer.claimed += got
         return got
 
-    def _over_calls(self, start: int, size: int, born: int) -> float:
-        cached, written, price, read, write = self._rows[born:].T
+    def _over_calls(self, start: int, size: int, calls_before: int) -> float:
+        cached, written, price, read, write = self._rows[calls_before:].T
         hit = np.clip(cached - start, 0, size)
         wrote = np.clip(cached + written - start, 0, size) - hit
         return float((hit * read + wrote * write + (size - hit - wrote) * price).sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter as Tally
+from collections import Counter as Counts
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -85,9 +85,9 @@ class Replay:
         self.paid: float | None = None
         self.saved_money = 0.0
         self.found = 0
-        self.skipped: Tally[str] = Tally()
-        self.reasons: Tally[str] = Tally()
-        self.explained: Tally[str] = Tally()
+        self.skipped: Counts[str] = Counts()
+        self.reasons: Counts[str] = Counts()
+        self.explained: Counts[str] = Counts()
         self.rows: list[dict[str, Any]] = []
 
     def add(self, window: Window, found: Found, paid: Paid | None) -> None:

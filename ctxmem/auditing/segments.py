@@ -80,7 +80,7 @@ _MOST_METERS = 64  # models whose rows of overhead are kept
 
 
 class Segment:
-    """A stretch of a window.
+    """A part of a window.
 
     Attributes:
         key: hash of its text without outer white space.
@@ -90,11 +90,11 @@ class Segment:
             known; or what it is: thought, image, audio, video, file, tools.
         label: name of a retrieved passage, "" for others.
         retrieved: a retriever returned it.
-        telling: long enough that its repetition is waste.
+        comparable: long enough that its repetition is waste.
         units: hashes of its lines and sentences, None until asked for.
     """
 
-    __slots__ = ("key", "label", "retrieved", "role", "telling", "text", "tokens", "units")
+    __slots__ = ("comparable", "key", "label", "retrieved", "role", "text", "tokens", "units")
 
     def __init__(self, text: str, role: str, label: str = "", retrieved: bool = False) -> None:
         stripped = text.strip()
@@ -104,7 +104,7 @@ class Segment:
         self.role = role
         self.label = label
         self.retrieved = retrieved
-        self.telling = retrieved or (role not in _SILENT and is_passage(stripped, role))
+        self.comparable = retrieved or (role not in _SILENT and is_passage(stripped, role))
         self.units: tuple[int, ...] | None = None
 
     def as_retrieved(self, label: str) -> Segment:
@@ -113,7 +113,7 @@ class Segment:
         other.text, other.key, other.tokens, other.role = (
             self.text, self.key, self.tokens, self.role
         )  # fmt: skip
-        other.label, other.retrieved, other.telling, other.units = label, True, True, self.units
+        other.label, other.retrieved, other.comparable, other.units = label, True, True, self.units
         return other
 
     @property
@@ -142,7 +142,7 @@ Marks = dict[int, str]
 class Window:
     """What a call was given, cut into segments.
 
-    `places` says where each segment is; `unique` lists the telling ones that occur for the first
+    `places` says where each segment is; `unique` lists the comparable ones that occur for the first
     time; the first `common` ones, of `stable` tokens, begin the call before too, and `lost` tokens,
     the `moved` ones, were in it behind what changed.
 
@@ -521,7 +521,7 @@ def _locatable(shown: Sequence[Passage]) -> Shown:
 
 
 def _locate(text: str, shown: Iterable[tuple[str, Passage]]) -> list[tuple[int, int, Passage]]:
-    """Return where passages stand in a text, without those inside of others."""
+    """Return where passages are in a text, without those inside of others."""
     found = []
     for passage, known in shown:
         at = text.find(passage)
@@ -602,7 +602,7 @@ def _contents(part: Part, role: str, depth: int) -> Iterator[tuple[str, str, Par
         if output is not None and depth < _DEEPEST:
             yield from _contents(part._replace(kind="result", body=output), "tool", depth + 1)
     elif part.kind in ("result", "hosted_result", "quoted", "prompt") and depth < _DEEPEST:
-        inside = inner_parts(part, 0)
+        inside = inner_parts(part)
         if not inside and part.kind in ("result", "hosted_result"):
             yield "tool", arguments_text(part.body), None
         within = role if part.kind in ("quoted", "prompt") else "tool"
@@ -621,5 +621,5 @@ def _contents_of_unknown(
     if isinstance(content, str):
         yield role, content, None
     elif isinstance(content, list) and depth < _DEEPEST:
-        for one in inner_parts(part._replace(body=content), 0) or ():
+        for one in inner_parts(part._replace(body=content)) or ():
             yield from _contents(one, role, depth + 1)

@@ -121,7 +121,7 @@ class Transcript:
 
     messages: list[Any] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
-    born: list[int] = field(default_factory=list)  # calls made before each segment came
+    calls_before: list[int] = field(default_factory=list)  # calls made before each segment came
     places: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)  # tokens in front of each segment
     parts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))

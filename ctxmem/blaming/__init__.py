@@ -43,7 +43,7 @@ from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices
 from ctxmem.schema import Budget
 from ctxmem.tokens import resolve
-from ctxmem.traces import Tally
+from ctxmem.traces import ReadStats
 
 __all__ = ["MATCHES", "Blame", "Plan", "Prepared", "blame", "prepare"]
 
@@ -160,7 +160,7 @@ def prepare(
     prices: float | str | Prices | Mapping[str, float] | None = None,
     match: str = "auto",
     threshold: float = F1,
-    reading: Callable[[Tally], None] | None = None,
+    reading: Callable[[ReadStats], None] | None = None,
 ) -> Prepared:
     """Read the questions and make their windows, and ask nothing; see `blame`."""
     if expected is None and judge is None:
@@ -183,13 +183,13 @@ def prepare(
     limit = None if budget is None else read_budget(budget).limit
     function = function_of(judge, "judge") if isinstance(judge, str) else judge
     judging = Judging(function, store, match, threshold)
-    tally = Tally()
+    stats = ReadStats()
     if isinstance(source, Mapping):
         source = [source]
     refuse_table(source, "source")
-    questions, skipped = read_questions(source, answers, resolved, tally, progress=reading)
+    questions, skipped = read_questions(source, answers, resolved, stats, progress=reading)
     if not questions:
-        raise InputError(_nothing(answers, skipped, tally))
+        raise InputError(_nothing(answers, skipped, stats))
     unnamed = sum(not one.model for one in questions)
     if unnamed and isinstance(asked, AddressModel) and not asked.model:
         raise InputError(
@@ -211,7 +211,7 @@ def prepare(
         raise InputError(
             f"max_calls is {max_calls}, and one question takes up to {5 * repeat} calls; raise it"
         )
-    plan = plan_of(experiment, questions, skipped, answers, tally, costs, seed, max_calls)
+    plan = plan_of(experiment, questions, skipped, answers, stats, costs, seed, max_calls)
     return Prepared(experiment, plan)
 
 
@@ -235,9 +235,9 @@ def _check_whole(name: str, value: object) -> None:
         raise InputError(f"{name} is {value!r}; expected a whole number of at least 1")
 
 
-def _nothing(answers: Any, skipped: Mapping[str, int], tally: Tally) -> str:
+def _nothing(answers: Any, skipped: Mapping[str, int], stats: ReadStats) -> str:
     """Say why no question is left to ask."""
-    reasons = {**skipped, **tally.skipped}
+    reasons = {**skipped, **stats.skipped}
     read = "; ".join(f"{count:,} × {reason}" for reason, count in reasons.items())
     if answers is not None and answers.unmatched and skipped:
         example = answers.unmatched[0][:80]

@@ -61,7 +61,6 @@ class AddressModel:
     parallel: int = 4
     sleep: Callable[[float], None] = time.sleep
     name: str = ""
-    sends: bool = True
     output_tokens: int | None = None
     notes: dict[str, str] = field(default_factory=dict)
     _url: str = ""

@@ -16,7 +16,7 @@ from ctxmem.traces import passages
 
 
 class Block(NamedTuple):
-    """A stretch of a text: `start` to `end` with its label and what separates it from the next.
+    """A part of a text: `start` to `end` with its label and what separates it from the next.
 
     `text` is what it says, without the label.
     """

@@ -215,8 +215,8 @@ def _about(question: str, texts: Sequence[str], found: Sequence[int]) -> list[in
     asked = {w for w in words(question) if len(w) >= _LEAST_LETTERS or not w.isascii()}
     asked |= {word for word in words(question) if any(map(str.isdigit, word))}
     number = {word: sum(word in one for one in held) for word in asked}
-    worth = {word: 1.0 / count for word, count in number.items() if 0 < count}
-    scores = [sum(worth.get(word, 0.0) for word in asked & one) for one in held]
+    rarity = {word: 1.0 / count for word, count in number.items() if 0 < count}
+    scores = [sum(rarity.get(word, 0.0) for word in asked & one) for one in held]
     best = max(scores, default=0.0)
     return [i for i in found if scores[i] >= 0.5 * best and (scores[i] > 0 or not best)]
 

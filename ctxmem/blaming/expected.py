@@ -13,6 +13,7 @@ from typing import Any
 
 from ctxmem.blaming.answers import contains, words
 from ctxmem.errors import InputError, InputTypeError
+from ctxmem.input_files import BadLineError, decoded, json_lines, read_bytes
 
 _QUESTIONS = ("question", "query", "input", "user_input", "prompt")
 _ANSWERS = (
@@ -144,12 +145,7 @@ def read_expected(given: Any) -> ExpectedAnswers:
 
 
 def _rows_of_file(path: Path) -> list[Any]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); expected a file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 (byte {error.start}); convert it first") from None
+    text = decoded(read_bytes(path, "a file"), path)
     if path.suffix.lower() in (".csv", ".tsv"):
         return _rows_of_table(text, str(path))
     try:
@@ -158,18 +154,13 @@ def _rows_of_file(path: Path) -> list[Any]:
         pass
     except RecursionError:
         raise InputError(f"{path} is nested too deep; expected questions and answers") from None
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except (json.JSONDecodeError, RecursionError) as error:
-                reason = getattr(error, "msg", "nested too deep")
-                raise InputError(
-                    f"{path}, line {number} is not JSON ({reason}); expected JSON lines, JSON "
-                    f"or a .csv file with the columns question and answer"
-                ) from None
-    return rows
+    try:
+        return json_lines(text)
+    except BadLineError as bad:
+        raise InputError(
+            f"{path}, {bad}; expected JSON lines, JSON or a .csv file with the columns question "
+            f"and answer"
+        ) from None
 
 
 _DELIMITERS = ",;\t|"

@@ -40,7 +40,6 @@ class Model(Protocol):
 
     name: str
     output_tokens: int | None
-    sends: bool
     parallel: int
 
     def identity(self, recorded: str) -> Any:
@@ -59,7 +58,6 @@ class FunctionModel:
     function: Callable[[list[dict[str, Any]]], Any]
     name: str = ""
     output_tokens: int | None = None
-    sends: bool = False
     parallel: int = 1
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from ctxmem.blaming.experiment import Experiment
 from ctxmem.blaming.recorded import Recorded
 from ctxmem.errors import InputError
 from ctxmem.pricing import Prices, prices_of
-from ctxmem.traces import Tally
+from ctxmem.traces import ReadStats
 
 _EXAMPLES = 5
 
@@ -96,7 +96,7 @@ def plan_of(
     questions: Sequence[Recorded],
     skipped: Mapping[str, int],
     answers: ExpectedAnswers | None,
-    tally: Tally,
+    stats: ReadStats,
     costs: Mapping[str, float] | None,
     seed: int,
     max_calls: int | None,
@@ -120,9 +120,9 @@ def plan_of(
         made=sum(one.made for one in chosen),
         without_passages=sum(not one.spots for one in chosen),
         read={
-            "files": tally.files,
-            "records": tally.records,
-            "formats": dict(tally.formats.most_common()),
-            "skipped": dict(tally.skipped.most_common()),
+            "files": stats.files,
+            "records": stats.records,
+            "formats": dict(stats.formats.most_common()),
+            "skipped": dict(stats.skipped.most_common()),
         },
     )

@@ -16,7 +16,7 @@ from ctxmem.blaming.locating import Locator, Spot, last_user_text, question_of, 
 from ctxmem.blaming.sendable import Messages, sendable, texts_in
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
-from ctxmem.traces import Event, Passage, Tally
+from ctxmem.traces import Event, Passage, ReadStats
 
 PROMPT = "Answer the question from these passages. Be brief."
 """Instruction of requests that are made for a recorded retrieval without a recorded request."""
@@ -59,16 +59,16 @@ def read_questions(
     source: Any,
     expected: ExpectedAnswers | None,
     counter: Counter,
-    tally: Tally,
+    stats: ReadStats,
     *,
-    progress: Callable[[Tally], None] | None = None,
+    progress: Callable[[ReadStats], None] | None = None,
 ) -> tuple[list[Recorded], Count[str]]:
     """Return the questions of a source, and how many others there are, by reason.
 
     Of the steps of an agent and the requests of one trace, the last that has the question counts.
     """
     found = _Collector(expected)
-    for conversation in conversations(source, tally=tally, progress=progress):
+    for conversation in conversations(source, stats=stats, progress=progress):
         for exchange in conversation.exchanges:
             found.add(exchange, conversation.session)
     questions = found.questions

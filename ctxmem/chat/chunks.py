@@ -123,9 +123,9 @@ def _shown(part: Part, index: int) -> str:
     if part.kind == "text":
         return part.text
     if part.kind in MEDIA:
-        return f"[{part.name}]"  # the bytes of an image would be no use as text, and dear
+        return f"[{part.name}]"  # the bytes of an image would be useless as text, and long
     if part.whole and part.kind == "result":
-        inside = inner_parts(part, index)
+        inside = inner_parts(part)
         if inside is not None:
             return "\n".join(text for text in (_shown(one, index) for one in inside) if text)
         return as_json(part.body, index)

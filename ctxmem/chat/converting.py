@@ -335,7 +335,7 @@ def _blocks(
 
 def _inner(part: Part, index: int = 0) -> list[Part]:
     """Return the content of a result as parts."""
-    found = inner_parts(part, index)
+    found = inner_parts(part)
     if found is not None:
         return [one for one in found if one.kind not in ("thought", "mark")]
     return [block_part(_dumped(part.body))]

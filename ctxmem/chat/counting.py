@@ -355,12 +355,12 @@ class Meter:
         tokens = self.overhead.result if around is None else around
         if self.overhead.ids:
             tokens += self.count(part.key) + (self.count(part.name) if part.name else 0)
-        elif any(inner.kind in MEDIA for inner in inner_parts(part, index) or ()):
+        elif any(inner.kind in MEDIA for inner in inner_parts(part) or ()):
             tokens += self.overhead.result  # which go on in a message of their own
         return tokens + self._inside(part, index, depth)
 
     def _inside(self, part: Part, index: int, depth: int) -> int:
-        inside = inner_parts(part, index) if depth < _DEEPEST else None
+        inside = inner_parts(part) if depth < _DEEPEST else None
         if inside is None:
             return self._unknown(part.body, index)
         return sum(self._part(inner, index, depth + 1) for inner in inside)

@@ -283,7 +283,7 @@ def _item(item: Any) -> Part:
 # Blocks -------------------------------------------------------------------------------------------
 
 
-def inner_parts(part: Part, index: int) -> list[Part] | None:
+def inner_parts(part: Part) -> list[Part] | None:
     """Return the content of a result as parts, None if it is no text and no blocks.
 
     A content that is a dict or another value, as Gemini's `response` is, has no parts.

@@ -253,7 +253,7 @@ def _read(message: Any, index: int) -> Turn:
         elif kind == "result":
             late = late or marked
             results.append(part.key)
-            odd |= _odd_result(part, index)
+            odd |= _odd_result(part)
         elif kind == "thought":
             thinks = True
         elif kind == "text":
@@ -292,10 +292,10 @@ def _read(message: Any, index: int) -> Turn:
         dialect=_dialect(inner, parts),
         whole=bool(parts) and parts[0].whole and parts[0].kind == "result",
         marks=_marks(parts),
-        odd=odd | _oddities(message, inner, role, parts),
+        odd=odd | _oddities(inner, role, parts),
         item=_item_id(inner),
         unknown=tuple(unknown),
-        passages=_passages(parts, index),
+        passages=_passages(parts),
         rules=role == "system" or "system" in roles,
     )
 
@@ -318,7 +318,7 @@ def _read_item(item: Any) -> Turn:
     odd = ODD_ID if part.kind in ("call", "result") and not _PLAIN_ID.match(part.key) else 0
     if part.settled and kind_of(item) in ("function_call", "custom_tool_call"):
         odd |= WRONG_PART  # a call without a call_id
-    passages = _passages([part], 0) if part.kind == "result" else ()
+    passages = _passages([part]) if part.kind == "result" else ()
     odd |= UNUSUAL if own or part.kind in ("thought", "unknown") else 0
     turn = Turn("assistant", dialect="responses", odd=odd, item=own, passages=passages)
     if part.kind == "call":
@@ -403,12 +403,12 @@ def _marks(parts: Sequence[Part]) -> int:
     return found
 
 
-def _odd_result(part: Part, index: int) -> int:
-    inside = inner_parts(part, index) if isinstance(part.body, list) else None
+def _odd_result(part: Part) -> int:
+    inside = inner_parts(part) if isinstance(part.body, list) else None
     return BLANK_INSIDE if any(p.kind == "text" and _blank(p.text) for p in inside or ()) else 0
 
 
-def _oddities(message: Any, inner: Any, role: str, parts: Sequence[Part]) -> int:
+def _oddities(inner: Any, role: str, parts: Sequence[Part]) -> int:
     """Return what in a message some provider may refuse."""
     odd = 0
     seen: set[tuple[str, str]] = set()
@@ -496,15 +496,15 @@ def texts_of(message: Any, index: int) -> Iterable[str]:
         if part.kind == "text" and part.text:
             yield part.text
         elif part.kind == "result":
-            for inner in inner_parts(part, index) or ():
+            for inner in inner_parts(part) or ():
                 if inner.kind == "text" and inner.text:
                     yield inner.text
 
 
-def _passages(parts: Sequence[Part], index: int) -> tuple[int, ...]:
+def _passages(parts: Sequence[Part]) -> tuple[int, ...]:
     texts: list[str] = []
     for part in parts:
-        inside = [part] if part.kind != "result" else inner_parts(part, index) or ()
+        inside = [part] if part.kind != "result" else inner_parts(part) or ()
         texts += [p.text for p in inside if p.kind == "text" and len(p.text) >= REPEATED_CHARACTERS]
     return passages_in(texts) if texts else ()
 

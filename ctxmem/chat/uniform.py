@@ -80,7 +80,7 @@ def _call(part: Part) -> dict[str, Any]:
 
 def _result(part: Part) -> dict[str, Any] | None:
     """Return a result as a message, None if it holds more than text."""
-    inside = inner_parts(part, 0)
+    inside = inner_parts(part)
     if inside is None or any(inner.kind != "text" for inner in inside):
         return None
     text = "\n".join(inner.text for inner in inside)

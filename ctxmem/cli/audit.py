@@ -10,10 +10,10 @@ from typing import Any
 
 from ctxmem.auditing import FORGOTTEN_METRICS, METRICS, audit
 from ctxmem.auditing.gate import read_conditions
-from ctxmem.cli.reading import DONE, FOUND, print_json, progress, whole
+from ctxmem.cli.reading import DONE, FOUND, add_counter, print_json, progress, whole
 from ctxmem.errors import InputError
 from ctxmem.pricing import PRICES
-from ctxmem.traces import Tally
+from ctxmem.traces import ReadStats
 
 EXAMPLES = (
     "ctxmem audit traces/ --prices 2.5,0.25 --html audit.html",
@@ -28,51 +28,54 @@ def add_to(commands: Any) -> None:
     """Add the command and its options."""
     auditing = commands.add_parser(
         "audit",
-        help="say what the context of recorded requests wastes",
-        description="Read traces and logs that you have already and say what their context "
-        "wastes: what repeats, what grows, what breaks the prompt cache, and the line of code that "
-        "fixes it.",
+        help="report what recorded requests waste, in tokens and money",
+        description="Read your traces and logs and report what is wasted in the context of their "
+        "requests: what repeats, what grows, what breaks the prompt cache, and the line of code "
+        "that fixes it.",
         epilog="Traces are OpenInference (Phoenix), LangSmith, Langfuse or OpenTelemetry GenAI "
         "exports, logs of OpenAI or Anthropic requests, Claude Code's transcripts, messages or "
         "retrieval hits as JSON lines, JSON, gzip or Parquet; each record is read in the format "
         "that it has. Nothing leaves this machine.",
     )
     auditing.add_argument(
-        "paths", metavar="PATH", nargs="+", help="files, folders or patterns; - reads stdin"
+        "paths", metavar="PATH", nargs="+", help="files, folders or patterns; - is standard input"
     )
-    auditing.add_argument("--budget", type=whole, help="tokens that a window may have")
     auditing.add_argument(
-        "--counter", default="o200k_base", help="model, encoding or tokenizer file"
+        "--budget", type=whole, help="tokens that a request may have; larger ones are reported"
     )
+    add_counter(auditing)
     auditing.add_argument(
         "--prices",
         metavar="PRICE",
-        help=f"dollars a million input tokens; with reads and writes of the cache: 3,0.3,3.75; or "
-        f"{', '.join(PRICES)}",
+        help=f"dollars per million input tokens, such as 3; with those for cache reads and writes: "
+        f"3,0.3,3.75; or the name of a price row: {', '.join(PRICES)}",
     )
-    auditing.add_argument("--replay", action="store_true", help="pack the same requests, compare")
+    auditing.add_argument(
+        "--replay", action="store_true", help="pack the same requests with ctxmem and compare"
+    )
     auditing.add_argument(
         "--forgotten",
         action="store_true",
-        help="also say what left the window by trimming or compaction and was needed later",
+        help="also report what trimming or compaction removed and a later request needed",
     )
     auditing.add_argument(
         "--restore",
         metavar="OUT",
-        help="write the messages that left the window: OUT.md to read, OUT.json or .jsonl to send",
+        help="write the messages that left the window to OUT: .md for people, .json or .jsonl for "
+        "sending",
     )
     auditing.add_argument(
         "--force", action="store_true", help="let --restore replace a file that exists"
     )
     auditing.add_argument(
-        "--no-near", action="store_true", help="leave out versions, overlaps and boilerplate"
+        "--no-near", action="store_true", help="do not look for versions, overlaps and boilerplate"
     )
     auditing.add_argument("--html", metavar="OUT", help="also write the audit as a page")
-    auditing.add_argument("--json", action="store_true", help="print everything as JSON")
+    auditing.add_argument("--json", action="store_true", help="print the whole result as JSON")
     auditing.add_argument(
         "--fail-on",
         metavar="CONDITIONS",
-        help="exit with 1 if any holds, such as dup_tokens>10%%,over_budget>0",
+        help="exit with code 1 if any condition holds, such as dup_tokens>10%%,over_budget>0",
     )
     auditing.set_defaults(run=run)
 
@@ -155,7 +158,7 @@ class _Progress:
     def __init__(self) -> None:
         self._start = time.monotonic()
 
-    def __call__(self, tally: Tally) -> None:
-        read = tally.bytes / 1e6
+    def __call__(self, stats: ReadStats) -> None:
+        read = stats.bytes / 1e6
         speed = read / max(1e-3, time.monotonic() - self._start)
-        progress(f"{tally.records:,} records, {read:,.0f} MB, {speed:,.0f} MB a second")
+        progress(f"{stats.records:,} records, {read:,.0f} MB, {speed:,.0f} MB a second")

@@ -13,10 +13,10 @@ from ctxmem.blaming import MATCHES, MAX_CALLS, Blame, Prepared, prepare
 from ctxmem.blaming.addresses import KEY_ENV, MAX_TOKENS, AddressModel
 from ctxmem.blaming.answers import F1
 from ctxmem.blaming.models import Model
-from ctxmem.cli.reading import DONE, INTERRUPTED, MISUSED, print_json, progress, whole
+from ctxmem.cli.reading import DONE, INTERRUPTED, MISUSED, add_counter, print_json, progress, whole
 from ctxmem.errors import InputError
 from ctxmem.pricing import PRICES
-from ctxmem.traces import Tally
+from ctxmem.traces import ReadStats
 
 CACHE = ".ctxmem-blame"
 
@@ -35,13 +35,14 @@ def add_to(commands: Any) -> None:
         help="ask recorded questions again: is it the model, the context or the retriever?",
         description="Ask each recorded question again in five windows: as it was sent, without "
         "exact repeats, as ctxmem packs it, with the evidence alone, and without context. From the "
-        "answers it says what was at fault in each question, and what fine-tuning could help.",
-        epilog="Traces are those that ctxmem audit reads. What it takes is printed before anything "
-        "is asked; answers are kept, so that the same line goes on after a stop. Nothing leaves "
-        "this machine unless --model is an address.",
+        "answers it says what was at fault for each question, and which questions fine-tuning "
+        "could help.",
+        epilog="Traces are those that ctxmem audit reads. The number of calls and tokens is "
+        "printed before anything is asked. Answers are stored, so the same command continues after "
+        "an interruption. Nothing leaves this machine unless --model is an address.",
     )
     parser.add_argument(
-        "paths", metavar="TRACES", nargs="+", help="files, folders or patterns; - reads stdin"
+        "paths", metavar="TRACES", nargs="+", help="files, folders or patterns; - is standard input"
     )
     parser.add_argument(
         "--model",
@@ -63,62 +64,92 @@ def add_to(commands: Any) -> None:
     _add_asking(parser)
     _add_address(parser)
     parser.add_argument("--html", metavar="OUT", help="also write the result as a page")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
     parser.set_defaults(run=run)
 
 
 def _add_asking(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--plan", action="store_true", help="print what it takes and ask nothing")
-    parser.add_argument("--yes", action="store_true", help="ask without asking back")
+    parser.add_argument(
+        "--plan",
+        action="store_true",
+        help="print how many calls and tokens it takes, and ask nothing",
+    )
+    parser.add_argument("--yes", action="store_true", help="start without a confirmation")
     parser.add_argument(
         "--max-calls",
         type=whole,
         default=MAX_CALLS,
-        help=f"the most calls of the model; above, questions are sampled ({MAX_CALLS})",
+        help=f"maximum number of calls of the model; if more are needed, questions are sampled "
+        f"({MAX_CALLS})",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the sample (0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of that sample (0)")
     parser.add_argument(
-        "--repeat", type=int, default=1, help="how often each window is asked; the majority counts"
+        "--repeat",
+        type=int,
+        default=1,
+        help="how often each window is asked; the majority counts (1)",
     )
-    parser.add_argument("--budget", type=whole, help="tokens of the request with packed passages")
+    parser.add_argument(
+        "--budget",
+        type=whole,
+        help="tokens of the request with packed passages (default: as many as were sent)",
+    )
     parser.add_argument(
         "--match",
         choices=MATCHES,
         default="auto",
-        help="how answers are compared; auto: contained, or F1 if the expected one is long",
+        help="how answers are compared: auto means contained, or F1 if the expected answer is long "
+        "(auto)",
     )
-    parser.add_argument("--threshold", type=float, default=F1, help=f"of F1 ({F1})")
-    parser.add_argument("--counter", default="o200k_base", help="model, encoding or tokenizer file")
+    parser.add_argument(
+        "--threshold", type=float, default=F1, help=f"smallest F1 of a right answer ({F1})"
+    )
+    add_counter(parser)
     parser.add_argument(
         "--prices",
         metavar="PRICE",
-        help=f"dollars a million input tokens, such as 3; or {', '.join(PRICES)}",
+        help=f"dollars per million input tokens, such as 3, or the name of a price row: "
+        f"{', '.join(PRICES)}",
     )
     parser.add_argument(
-        "--output-price", type=float, metavar="PRICE", help="dollars a million output tokens"
+        "--output-price", type=float, metavar="PRICE", help="dollars per million output tokens"
     )
     parser.add_argument(
-        "--cache", metavar="DIR", default=CACHE, help=f"where answers are kept ({CACHE})"
+        "--cache",
+        metavar="DIR",
+        default=CACHE,
+        help=f"folder in which answers are stored ({CACHE})",
     )
-    parser.add_argument("--no-cache", action="store_true", help="keep no answers on disk")
+    parser.add_argument("--no-cache", action="store_true", help="store no answers")
 
 
 def _add_address(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--name", default="", help="model to ask for; else the one of the trace")
+    parser.add_argument("--name", default="", help="name of the model (default: that in the trace)")
     parser.add_argument(
         "--key-env",
         metavar="NAME",
-        help=f"variable with the key ({KEY_ENV}, for https and this machine only)",
-    )
-    parser.add_argument("--timeout", type=float, default=120.0, help="seconds of one attempt (120)")
-    parser.add_argument("--retries", type=int, default=4, help="attempts after the first (4)")
-    parser.add_argument(
-        "--max-tokens", type=whole, default=MAX_TOKENS, help=f"of an answer ({MAX_TOKENS})"
+        help=f"environment variable with the key ({KEY_ENV}, which is used for https and this "
+        f"machine only)",
     )
     parser.add_argument(
-        "--temperature", type=_temperature, default=0.0, help="0, or none to send none"
+        "--timeout", type=float, default=120.0, help="seconds that one attempt may take (120)"
     )
-    parser.add_argument("--parallel", type=int, default=4, help="requests at a time (4)")
+    parser.add_argument(
+        "--retries", type=int, default=4, help="further attempts after a failure (4)"
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=whole,
+        default=MAX_TOKENS,
+        help=f"maximum length of an answer ({MAX_TOKENS})",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=_temperature,
+        default=0.0,
+        help="temperature of the request; none sends no temperature (0)",
+    )
+    parser.add_argument("--parallel", type=int, default=4, help="requests at the same time (4)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -128,7 +159,9 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         progress("")
         kept = "" if arguments.no_cache else f"; answers are kept in {arguments.cache}"
-        print(f"ctxmem blame: stopped{kept}: the same line goes on from there", file=sys.stderr)
+        print(
+            f"ctxmem blame: stopped{kept}; the same command continues from there", file=sys.stderr
+        )
         return INTERRUPTED
 
 
@@ -262,5 +295,5 @@ def _temperature(text: str) -> float | None:
     return number
 
 
-def _reading(tally: Tally) -> None:
-    progress(f"{tally.records:,} records, {tally.bytes / 1e6:,.0f} MB")
+def _reading(stats: ReadStats) -> None:
+    progress(f"{stats.records:,} records, {stats.bytes / 1e6:,.0f} MB")

@@ -29,7 +29,7 @@ def add_to(commands: Any) -> None:
         description="Print the script by which a shell completes ctxmem's commands, options and "
         "file names. Needs the extra cli.",
     )
-    parser.add_argument("shell", choices=SHELLS)
+    parser.add_argument("shell", choices=SHELLS, help="shell for which the script is")
     parser.set_defaults(run=run)
 
 

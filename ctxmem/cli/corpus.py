@@ -24,18 +24,27 @@ def add_options(dedup: argparse.ArgumentParser) -> None:
     corpus = dedup.add_argument_group(
         "corpora",
         "With --out, documents are read from JSON lines, Parquet or text files, and one "
-        "of each group is written. A run that was stopped goes on where it was.",
+        "of each group is written. A run that was stopped continues where it was.",
     )
-    corpus.add_argument("--out", metavar="DIR", help="folder of the results; new, or to continue")
-    corpus.add_argument("--engine", choices=("auto", "local", "daft"), default="auto")
-    corpus.add_argument("--id", default="id", help="field of a record's id (id)")
-    corpus.add_argument("--text", default="text", help="field of a record's text (text)")
-    corpus.add_argument("--memory", type=size, default=2 << 30, help="bytes, such as 512M (2G)")
+    corpus.add_argument(
+        "--out", metavar="DIR", help="folder for the results, new or of a run to continue"
+    )
+    corpus.add_argument(
+        "--engine",
+        choices=("auto", "local", "daft"),
+        default="auto",
+        help="what reads and compares the documents (auto)",
+    )
+    corpus.add_argument("--id", default="id", help="name of the field with the id (id)")
+    corpus.add_argument("--text", default="text", help="name of the field with the text (text)")
+    corpus.add_argument(
+        "--memory", type=size, default=2 << 30, help="memory that may be used, such as 512M (2G)"
+    )
     corpus.add_argument(
         "--max-loss",
         type=float,
         default=0.5,
-        help="share of a file's documents that one group may remove (0.5)",
+        help="largest share of a file's documents that one group may remove (0.5)",
     )
     corpus.add_argument(
         "--careful", action="store_true", help="never group documents that differ in a fact"

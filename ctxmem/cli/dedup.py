@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ctxmem.cli import corpus
-from ctxmem.cli.reading import DONE, FOUND, MISUSED, print_json, progress
+from ctxmem.cli.reading import DONE, FOUND, MISUSED, add_counter, print_json, progress
 from ctxmem.cli.texts import Texts, read_texts
 from ctxmem.dedup import difference, find_near_duplicates
 from ctxmem.errors import InputError
@@ -34,27 +34,49 @@ def add_to(commands: Any) -> None:
     dedup = commands.add_parser(
         "dedup",
         help="find near-duplicates in files",
-        description="Group passages that repeat one another, exactly, and say what they cost. "
-        "Exits with 1 when there are any, and with 2 when there are none but something could not "
-        "be read.",
-        epilog="A JSON, JSONL or Parquet file holds passages, as for pack, or traces, as for "
-        "audit, of which the retrieved passages are compared; any other file is one text, or, with "
-        "--paragraphs, one text a paragraph. Folders are searched.",
-    )
-    dedup.add_argument("paths", metavar="PATH", nargs="+", help="files or folders; - reads JSONL")
-    dedup.add_argument("--threshold", type=float, default=0.5, help="shared shingles (0.5)")
-    dedup.add_argument("--ngram", type=int, default=3, help="words in a shingle (3)")
-    dedup.add_argument("--measure", choices=("jaccard", "containment"), default="jaccard")
-    dedup.add_argument(
-        "--unit", choices=("word", "char"), default="word", help="of shingles (word)"
+        description="Find groups of passages that repeat one another, and say how many tokens they "
+        "cost. The exit code is 1 if there are any, and 2 if there are none but something could "
+        "not be read.",
+        epilog="A JSON, JSONL or Parquet file has passages, as for pack, or traces, as for audit, "
+        "of which the retrieved passages are compared. Any other file is one text, or, with "
+        "--paragraphs, one text for each paragraph. Folders are searched.",
     )
     dedup.add_argument(
-        "--prefer", choices=("longest", "first"), default="longest", help="which is kept (longest)"
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="files or folders; - reads JSONL from standard input",
     )
-    dedup.add_argument("--threads", type=int, default=1, help="threads that may work (1)")
-    dedup.add_argument("--paragraphs", action="store_true", help="compare paragraphs of files")
-    dedup.add_argument("--counter", default="o200k_base", help="model, encoding or tokenizer file")
-    dedup.add_argument("--keep", metavar="OUT", help="write one of each as JSONL")
+    dedup.add_argument(
+        "--threshold",
+        type=float,
+        default=0.5,
+        help="share of shingles that two near-duplicates have in common (0.5)",
+    )
+    dedup.add_argument("--ngram", type=int, default=3, help="words or characters in a shingle (3)")
+    dedup.add_argument(
+        "--measure",
+        choices=("jaccard", "containment"),
+        default="jaccard",
+        help="the share is of both texts (jaccard) or of the shorter one (jaccard)",
+    )
+    dedup.add_argument(
+        "--unit", choices=("word", "char"), default="word", help="what a shingle consists of (word)"
+    )
+    dedup.add_argument(
+        "--prefer",
+        choices=("longest", "first"),
+        default="longest",
+        help="which text of a group is kept (longest)",
+    )
+    dedup.add_argument("--threads", type=int, default=1, help="number of threads (1)")
+    dedup.add_argument(
+        "--paragraphs", action="store_true", help="compare the paragraphs of files, not whole files"
+    )
+    add_counter(dedup)
+    dedup.add_argument(
+        "--keep", metavar="OUT", help="write one text of each group to OUT, as JSONL"
+    )
     corpus.add_options(dedup)
     dedup.add_argument("--json", action="store_true", help="print the groups as JSON")
     dedup.set_defaults(run=run)

@@ -11,7 +11,7 @@ import threading
 from importlib import import_module
 from typing import Any
 
-from ctxmem.cli.reading import DONE, INTERRUPTED, whole
+from ctxmem.cli.reading import DONE, INTERRUPTED, add_counter, whole
 from ctxmem.errors import InputError, MissingExtraError
 from ctxmem.gateway.store_path import default_store
 from ctxmem.report import visible
@@ -35,31 +35,42 @@ def add_to(commands: Any) -> None:
         epilog=f"A token may also be given in the variable {TOKEN}.",
     )
     mcp.add_argument(
-        "--store", metavar="PATH", default=default_store(), help="(that of ctxmem serve)"
+        "--store",
+        metavar="PATH",
+        default=default_store(),
+        help="the store (default: that of ctxmem serve)",
     )
-    mcp.add_argument("--tenant", metavar="T", help="whose sessions (default, or the only tenant)")
+    mcp.add_argument(
+        "--tenant",
+        metavar="T",
+        help="tenant whose sessions are read ('default', or the only tenant)",
+    )
     mcp.add_argument(
         *("--key-env",),
         metavar="NAME",
-        help="the variable with the key that a client of ctxmem serve uses, whose sessions are "
-        "read then",
+        help="instead of --tenant: environment variable with the key that a client of ctxmem serve "
+        "uses; the sessions of that client are read",
     )
-    mcp.add_argument("--session", metavar="S", help="the session where a client names none")
+    mcp.add_argument("--session", metavar="S", help="session that is read if a client names none")
     mcp.add_argument(
-        "--budget", metavar="N", type=whole, default=128_000, help="of the window (128_000)"
+        "--budget", metavar="N", type=whole, default=128_000, help="tokens of the window (128000)"
+    )
+    add_counter(mcp)
+    mcp.add_argument("--http", action="store_true", help="serve over HTTP, at /mcp")
+    mcp.add_argument(
+        "--host", metavar="ADDRESS", help="with --http: address to listen on (127.0.0.1)"
     )
     mcp.add_argument(
-        "--counter", metavar="C", default="o200k_base", help="model, encoding or tokenizer file"
+        "--port", metavar="N", type=int, help="with --http: port; 0 takes a free one (8788)"
     )
-    mcp.add_argument("--http", action="store_true", help="serve on an address, at /mcp")
-    mcp.add_argument("--host", metavar="ADDRESS", help="with --http (127.0.0.1)")
-    mcp.add_argument("--port", metavar="N", type=int, help="with --http; 0 for any free (8788)")
-    mcp.add_argument("--token", metavar="T", help="with --http: what clients must send as bearer")
+    mcp.add_argument(
+        "--token", metavar="T", help="with --http: bearer token that clients must send"
+    )
     mcp.add_argument(
         *("--allow-host",),
         metavar="NAME",
         action="append",
-        help="with --http: a further name by which clients reach the address",
+        help="with --http: a further host name of this server; may be repeated",
     )
     mcp.set_defaults(run=run)
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ctxmem.cli.reading import DONE, print_json, read, whole
+from ctxmem.cli.reading import DONE, add_counter, print_json, read, whole
 from ctxmem.codebase import code, kind_of
 from ctxmem.errors import InputError
 from ctxmem.pipeline import pack
@@ -53,7 +53,7 @@ def add_to(commands: Any) -> None:
         "files",
         metavar="FILE",
         nargs="+",
-        help="JSON or JSONL, - for standard input; or folders and files of code",
+        help="JSON or JSONL with passages (- is standard input), or files and folders of code",
     )
     for name, what in (("include", "read only"), ("exclude", "leave out")):
         packing.add_argument(
@@ -61,16 +61,18 @@ def add_to(commands: Any) -> None:
             metavar="PATTERN",
             action="append",
             default=[],
-            help=f"of a folder, {what} files that match, as in .gitignore; may be given again",
+            help=f"in folders, {what} files that match PATTERN, as in .gitignore; may be repeated",
         )
-    packing.add_argument("--query", help="the question; left out, the file's")
+    packing.add_argument("--query", help="the question (default: the query in FILE)")
     packing.add_argument(
         "--variant",
         metavar="TEXT",
         action="append",
-        help="another way to ask it, given once for each; left out, the file's",
+        help="another wording of the question; may be repeated (default: the variants in FILE)",
     )
-    packing.add_argument("--budget", type=whole, help="tokens; left out, the file's")
+    packing.add_argument(
+        "--budget", type=whole, help="tokens of the window (default: the budget in FILE)"
+    )
     packing.add_argument(
         "--auto",
         metavar="DENSITY",
@@ -78,27 +80,38 @@ def add_to(commands: Any) -> None:
         const=True,
         default=False,
         type=_density,
-        help="stop early, where the next passage has a lower value per token than this, such as "
-        "0.01 (left out: a limit that was found to lose next to nothing)",
+        help="stop early, when the next passage has less value per token than DENSITY, such as "
+        "0.01 (without a number: a limit at which almost no evidence was lost in tests)",
     )
-    packing.add_argument("--whole", action="store_true", help="keep each passage whole or not")
     packing.add_argument(
-        "--counter", default="o200k_base", help="model, encoding or tokenizer file"
+        "--whole", action="store_true", help="keep each passage whole, or leave it out"
     )
-    packing.add_argument("--order", choices=ORDERS, default="auto")
+    add_counter(packing)
+    packing.add_argument(
+        "--order",
+        choices=ORDERS,
+        default="auto",
+        help="order of the passages in the window: best documents first (auto), best first, by "
+        "source, or as given (auto)",
+    )
     packing.add_argument(
         "--header",
         default=AUTO,
-        help="line before each piece, such as '[{source}]'; '' for none (default: the source, "
-        "where a piece could be taken for a part of another)",
+        help="line before each piece, such as '[{source}]'; '' for none (default: the source, if a "
+        "piece could be read as part of another)",
     )
-    packing.add_argument("--separator", default="\n\n", help="between pieces (default: blank line)")
-    packing.add_argument("--ranked", action="store_true", help="the passages come best first")
+    packing.add_argument(
+        "--separator", default="\n\n", help="text between pieces (default: a blank line)"
+    )
+    packing.add_argument(
+        "--ranked", action="store_true", help="the passages are sorted, best first"
+    )
     packing.add_argument(
         "--dedup",
         choices=("careful", "exact", "off"),
         default="careful",
-        help="fold near-duplicates that say the same (careful), repeats alone (exact), or nothing",
+        help="fold near-duplicates that say the same (careful), exact repeats only, or nothing "
+        "(careful)",
     )
     packing.add_argument(
         "--no-dedup",
@@ -111,10 +124,10 @@ def add_to(commands: Any) -> None:
         "--dedup-threshold",
         metavar="SHARE",
         type=float,
-        help="fold all passages that share so much of their word 3-grams, such as 0.5",
+        help="fold all passages that share at least SHARE of their word 3-grams, such as 0.5",
     )
-    packing.add_argument("--text", action="store_true", help="print the text of the window alone")
-    packing.add_argument("--json", action="store_true", help="print everything as JSON")
+    packing.add_argument("--text", action="store_true", help="print only the text of the window")
+    packing.add_argument("--json", action="store_true", help="print the whole result as JSON")
     packing.add_argument(
         "--html", metavar="OUT", help="also write a page that shows the window beside its sources"
     )
@@ -188,7 +201,7 @@ def _density(text: str) -> float:
     if not 0.0 < density <= 1.0:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no value per token; expected a number above 0 and at most 1, such as "
-            f"0.01, or none: FILE stands before --auto"
+            f"0.01, or none: put FILE before --auto"
         )
     return density
 

@@ -1,14 +1,14 @@
-"""What commands read and write: passages in, JSON and progress out."""
+"""What commands have in common: passages in, JSON and progress out, and some options."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any, TextIO
 
 from ctxmem.errors import InputError
+from ctxmem.input_files import BadLineError, decoded, json_lines, read_bytes
 
 DONE, FOUND, MISUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -20,13 +20,15 @@ def read(path: str) -> tuple[list[Any], dict[str, Any]]:
     if path == "-":
         text = decoded(sys.stdin.buffer.read(), "standard input")
     else:
-        text = decoded(bytes_of(path), path)
+        text = decoded(read_bytes(path, "the path of a file, or -"), path)
     if not text.strip():
         raise InputError(f"{path} is empty; expected passages as JSON or JSONL")
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         data = _lines(text, path, error)
+    except RecursionError:
+        raise InputError(f"{path} is nested too deep; expected a list of passages") from None
     if isinstance(data, list):
         return data, {}
     if isinstance(data, dict):
@@ -41,40 +43,15 @@ def read(path: str) -> tuple[list[Any], dict[str, Any]]:
     )
 
 
-def bytes_of(path: str) -> bytes:
-    """Return the content of a file; what cannot be read is an `InputError`."""
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}); expected the path of a file, or -"
-        ) from None
-
-
-def decoded(data: bytes, name: str) -> str:
-    """Return UTF-8 as text; other bytes are an `InputError` that names them."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{name} is not UTF-8 (byte {error.start}); expected UTF-8: convert it first"
-        ) from None
-
-
 def _lines(text: str, path: str, whole: json.JSONDecodeError) -> list[Any]:
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            if number == 1:  # not JSONL either: the error of the whole tells more
-                raise InputError(f"{path} is not JSON: {whole}; expected JSON or JSONL") from None
-            raise InputError(
-                f"{path}, line {number} is not JSON: {error}; expected one passage a line"
-            ) from None
-    return rows
+    try:
+        return json_lines(text)
+    except BadLineError as bad:
+        if bad.number == 1:  # not JSONL either: the error of the whole tells more
+            raise InputError(f"{path} is not JSON: {whole}; expected JSON or JSONL") from None
+        raise InputError(
+            f"{path}, line {bad.number} is not JSON: {bad.reason}; expected one passage a line"
+        ) from None
 
 
 def whole(text: str) -> int:
@@ -83,6 +60,16 @@ def whole(text: str) -> int:
         return int(text.replace("_", "").replace(",", ""))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of tokens") from None
+
+
+def add_counter(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how tokens are counted."""
+    parser.add_argument(
+        "--counter",
+        metavar="NAME",
+        default="o200k_base",
+        help="how tokens are counted: a model, an encoding or a tokenizer file (o200k_base)",
+    )
 
 
 def progress(stage: str, done: int = 0, of: int = 0) -> None:

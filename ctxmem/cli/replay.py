@@ -12,7 +12,7 @@ from typing import Any
 from ctxmem.auditing.conversations import Conversation, Exchange, conversations
 from ctxmem.auditing.messages import is_answer
 from ctxmem.chat.uniform import put_together, uniform
-from ctxmem.cli.reading import DONE, print_json, progress, whole
+from ctxmem.cli.reading import DONE, add_counter, print_json, progress, whole
 from ctxmem.errors import BudgetError, InputError
 from ctxmem.memory import Memory
 from ctxmem.memory.planner import POLICIES
@@ -22,7 +22,7 @@ from ctxmem.pricing import PRICES, prices_of
 from ctxmem.report import replay_page
 from ctxmem.report.words import many
 from ctxmem.schema import SCHEMA_VERSION
-from ctxmem.traces import Tally
+from ctxmem.traces import ReadStats
 
 EXAMPLES = (
     "ctxmem replay sessions.jsonl --budget 16000 --prices anthropic,openai --html bill.html",
@@ -40,37 +40,48 @@ def add_to(commands: Any) -> None:
         "a provider's cache rules, beside the untrimmed history.",
         epilog="Reads what ctxmem audit reads: lists of messages, logged requests, transcripts, "
         "exports of tracing platforms and OpenTelemetry spans. Requests that repeat a growing "
-        "history are one conversation. What is in no bill is counted with its reason.",
+        "history are one conversation. What no bill includes is counted, with its reason.",
     )
     parser.add_argument(
-        "trace", metavar="TRACE", nargs="+", help="files, folders or patterns; - reads stdin"
+        "trace", metavar="TRACE", nargs="+", help="files, folders or patterns; - is standard input"
     )
-    parser.add_argument("--budget", type=whole, default=16_000, help="tokens of a window (16000)")
+    parser.add_argument(
+        "--budget", type=whole, default=16_000, help="tokens that a window may have (16000)"
+    )
     parser.add_argument(
         "--policy",
         default=",".join(POLICIES),
-        help=f"by commas: {', '.join(dict.fromkeys((*POLICIES, *PAGE_POLICIES)))}",
+        help=f"trimming policies, separated by commas: "
+        f"{', '.join(dict.fromkeys((*POLICIES, *PAGE_POLICIES)))}",
     )
-    parser.add_argument("--prices", default="anthropic", help=f"by commas: {', '.join(PRICES)}")
-    parser.add_argument("--counter", default="o200k_base", help="model, encoding or tokenizer file")
+    parser.add_argument(
+        "--prices",
+        default="anthropic",
+        help=f"price rows, separated by commas: {', '.join(PRICES)}",
+    )
+    add_counter(parser)
     parser.add_argument(
         "--miss-cost",
         "--fault",
         dest="miss_cost",
         type=float,
         default=0.25,
-        help="price of a missed token (0.25)",
+        help="cost of a needed token that is not in the window, in input tokens (0.25)",
     )
-    parser.add_argument("--verbatim", action="store_true", help="leave JSON results as they are")
-    parser.add_argument("--html", metavar="OUT", help="plot bill and window over time")
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument(
+        "--verbatim", action="store_true", help="do not write JSON results as tables"
+    )
+    parser.add_argument(
+        "--html", metavar="OUT", help="also write a page that plots bill and window over time"
+    )
+    parser.add_argument("--json", action="store_true", help="print the whole result as JSON")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Replay, and print a table, JSON or a page."""
-    tally = Tally()
-    recorded = Recorded(arguments.trace, tally)
+    stats = ReadStats()
+    recorded = Recorded(arguments.trace, stats)
     options = _options(arguments)
     found: list[list[Replay]] = [[] for _ in options]
     shown: list[Replay] = []  # of the longest conversation
@@ -82,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
             shown = made
     progress("")
     if not found[0]:
-        raise InputError(_nothing(arguments.trace, recorded, tally))
+        raise InputError(_nothing(arguments.trace, recorded, stats))
     data = {
         "schema_version": SCHEMA_VERSION,
         "conversations": len(found[0]),
@@ -92,11 +103,11 @@ def run(arguments: argparse.Namespace) -> int:
         "rows": [summed(done) for done in found],
         "left_out": dict(recorded.left_out),
         "read": {
-            "files": tally.files,
-            "records": tally.records,
-            "formats": dict(tally.formats.most_common()),
-            "skipped": dict(tally.skipped.most_common()),
-            "places": tally.places,
+            "files": stats.files,
+            "records": stats.records,
+            "formats": dict(stats.formats.most_common()),
+            "skipped": dict(stats.skipped.most_common()),
+            "places": stats.places,
         },
     }
     if arguments.json:
@@ -193,9 +204,9 @@ class Chat:
 class Recorded:
     """The conversations of a source that can be replayed; counts what is left out and why."""
 
-    def __init__(self, source: Sequence[str], tally: Tally) -> None:
+    def __init__(self, source: Sequence[str], stats: ReadStats) -> None:
         self._source = source
-        self._tally = tally
+        self._stats = stats
         self.number = 0
         self.answers = 0
         self.left_out: Counter[str] = Counter()
@@ -208,7 +219,7 @@ class Recorded:
             self.examples.setdefault(reason, example)
 
     def __iter__(self) -> Iterator[Chat]:
-        for conversation in conversations(self._source, tally=self._tally, progress=_show_read):
+        for conversation in conversations(self._source, stats=self._stats, progress=_show_read):
             self.number += 1
             sent = [one for one in conversation.exchanges if one.until]
             self._note(conversation, sent)
@@ -226,18 +237,18 @@ class Recorded:
             self.leave_out(EARLIER, sum(map(is_answer, sent[0].messages)))
 
 
-def _show_read(tally: Tally) -> None:
-    progress(f"{tally.records:,} records, {tally.bytes / 1e6:,.0f} MB read")
+def _show_read(stats: ReadStats) -> None:
+    progress(f"{stats.records:,} records, {stats.bytes / 1e6:,.0f} MB read")
 
 
-def _nothing(paths: Sequence[str], recorded: Recorded, tally: Tally) -> str:
+def _nothing(paths: Sequence[str], recorded: Recorded, stats: ReadStats) -> str:
     """Say why nothing was replayed."""
     reasons = [
         *(f"{count:,} {reason}" for reason, count in recorded.left_out.items()),
         *(
             f"{count:,} {'record' if count == 1 else 'records'} skipped: {reason}, such as "
-            f"{tally.places[reason][0]}"
-            for reason, count in tally.skipped.items()
+            f"{stats.places[reason][0]}"
+            for reason, count in stats.skipped.items()
         ),
     ]
     reasons += [example for example in recorded.examples.values() if example]
@@ -280,7 +291,7 @@ def show(data: dict[str, Any]) -> None:
     )
     _show_counts("In no bill", data["left_out"], {})
     _show_counts("Not read", data["read"]["skipped"], data["read"]["places"])
-    head = ("policy", "prices", "bill", "worst", "dollars", "in sight", "edits", "mean", "largest")
+    head = ("policy", "prices", "bill", "worst", "dollars", "named", "edits", "mean", "largest")
     print("\n{:<10}{:<16}{:>6}{:>8}{:>10}{:>10}{:>7}{:>9}{:>9}".format(*head))
     for row in rows:
         print(
@@ -303,6 +314,6 @@ def _show_counts(title: str, counts: dict[str, int], places: dict[str, list[str]
 _LEGEND = """\
 bill      cost of the input, 1 for sending the whole history every time with the same cache
 worst     the bill of the conversation that it is highest for
-in sight  share of the identifiers used by a message, and said before, that its window had
+named     share of the identifiers used by a message, and said before, that its window had
 edits     calls whose window changed an earlier part, which costs the cache
 mean, largest  tokens of a window"""

@@ -22,7 +22,7 @@ def add_to(commands: Any) -> None:
     """Add the command and its options."""
     serve = commands.add_parser(
         "serve",
-        help="stand between clients and a provider: observe, guard or manage what they send",
+        help="run the gateway between clients and a provider: observe, guard or manage requests",
         description="Pass the requests of any client on to a provider. 'observe' changes nothing "
         "and shows what fills the windows; 'guard' repairs what would be refused and trims what is "
         "too long; 'manage' keeps conversations within a budget, for no more than passing them "
@@ -33,52 +33,77 @@ def add_to(commands: Any) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="the provider's address; openai=URL and anthropic=URL name one for each format",
+        help="address of the provider; may be given twice, as openai=URL and anthropic=URL",
     )
-    serve.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     serve.add_argument("--port", type=int, default=8787, help="port to listen on (8787)")
-    serve.add_argument("--mode", choices=("observe", "guard", "manage"), default="observe")
-    serve.add_argument("--budget", type=int, metavar="N", help="tokens of a managed request")
-    serve.add_argument("--prices", metavar="ROW", help="row of the price table; by the model")
+    serve.add_argument(
+        "--mode",
+        choices=("observe", "guard", "manage"),
+        default="observe",
+        help="what is done with requests, see above (observe)",
+    )
+    serve.add_argument(
+        "--budget",
+        type=int,
+        metavar="N",
+        help="tokens that a request may have (default: the window of the model)",
+    )
+    serve.add_argument(
+        "--prices", metavar="ROW", help="row of the price table (default: by provider and model)"
+    )
     serve.add_argument(
         "--store",
         metavar="PATH|URL",
-        help="where conversations are kept: a file, or postgresql:// or redis://, which need the "
-        "same CTXMEM_GATEWAY_SECRET on all machines",
+        help="where conversations are stored: a file, or a postgresql:// or redis:// URL, for "
+        "which all machines need the same CTXMEM_GATEWAY_SECRET",
     )
     serve.add_argument(
         "--token",
-        help="what clients have to show; needed beyond this machine; CTXMEM_GATEWAY_TOKEN too",
+        help="what clients have to send in the header x-ctxmem-token; required if other machines "
+        "can connect; may also be set in CTXMEM_GATEWAY_TOKEN",
     )
-    serve.add_argument("--recall", action="store_true", help="offer a tool that reads what left")
+    serve.add_argument(
+        "--recall",
+        action="store_true",
+        help="offer the model a tool that reads what has left the window",
+    )
     serve.add_argument(
         "--tools",
         type=int,
         metavar="N",
-        help="tokens that tools may have; the model finds those that are left out",
+        help="tokens that tool definitions may have; the model can search for those left out",
     )
-    serve.add_argument("--counter", metavar="NAME", help="as in ctxmem.count_tokens; by the model")
+    serve.add_argument(
+        "--counter",
+        metavar="NAME",
+        help="model, encoding or tokenizer file (default: by the model)",
+    )
     serve.add_argument(
         "--proxy",
         default="",
         metavar="URL|env",
-        help="a proxy on the way to the upstream; env: the one that the environment names",
+        help="proxy between the gateway and the provider; env takes the one in the environment",
     )
     serve.add_argument(
-        "--max-body", type=int, default=512, metavar="MB", help="longest request (512)"
+        "--max-body", type=int, default=512, metavar="MB", help="size of the largest request (512)"
     )
-    serve.add_argument("--show-text", action="store_true", help="show texts on the page")
+    serve.add_argument(
+        "--show-text", action="store_true", help="show texts of conversations on the page"
+    )
     serve.add_argument(
         "--log",
         choices=("text", "json"),
         default="text",
-        help="form of the log on stderr: warnings and faults; with json every request too",
+        help="format of the log on stderr; text has warnings and errors, json also requests (text)",
     )
-    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes (1)")
+    serve.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="number of processes (1)"
+    )
     serve.add_argument(
         "--demo",
         action="store_true",
-        help="show the page with a scripted client and a stub in place of a provider",
+        help="show the page with scripted clients and a simulated provider",
     )
     serve.add_argument(
         "--demo-seconds", type=float, metavar="N", help="end the demonstration after N seconds"

@@ -15,9 +15,10 @@ from typing import Any
 from ctxmem import intake
 from ctxmem.auditing.assembly import Assembler
 from ctxmem.chat import as_chunks
-from ctxmem.cli.reading import bytes_of, progress
+from ctxmem.cli.reading import progress
 from ctxmem.errors import InputError, MissingExtraError
-from ctxmem.traces import NO_MESSAGES, UNKNOWN, Tally, read_events, read_records
+from ctxmem.input_files import read_bytes
+from ctxmem.traces import NO_MESSAGES, UNKNOWN, ReadStats, read_events, read_records
 
 _RECORDS = (".json", ".jsonl", ".ndjson", ".parquet", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _HITS = ("chunks", "hits", "documents", "results")
@@ -34,7 +35,7 @@ class Texts:
     names: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    stats: ReadStats = field(default_factory=ReadStats)
 
     def add(self, name: str, text: str) -> None:
         """Take a text, unless it is blank."""
@@ -46,13 +47,13 @@ class Texts:
     def unread(self) -> dict[str, int]:
         """How many lines, records or files could not be read as they are, by reason."""
         return {
-            reason: count for reason, count in self.tally.skipped.items() if reason not in _READ
+            reason: count for reason, count in self.stats.skipped.items() if reason not in _READ
         }
 
     def reasons(self) -> list[str]:
         """Return each reason in words, with where it was met first."""
         return [
-            f"{count:,} not read: {reason} ({self.tally.places[reason][0]}"
+            f"{count:,} not read: {reason} ({self.stats.places[reason][0]}"
             f"{', ...' if count > 1 else ''})"
             for reason, count in self.unread.items()
         ]
@@ -80,7 +81,7 @@ def read_texts(paths: Sequence[str], *, paragraphs: bool = False) -> Texts:
         except (InputError, MissingExtraError) as error:
             if named:
                 raise
-            found.tally.skip(str(error).removeprefix(f"{file} "), file)
+            found.stats.skip(str(error).removeprefix(f"{file} "), file)
         if (len(found.texts), sum(found.unread.values())) == before:
             found.empty.append(file)
     progress("")
@@ -94,7 +95,7 @@ def _read(file: str, found: Texts, paragraphs: bool) -> None:
     if file == "-" or file.lower().endswith(_RECORDS):
         _read_records(file, found)
         return
-    text = _text(file, found.tally)
+    text = _text(file, found.stats)
     if not paragraphs:
         found.add(file, text)
         return
@@ -103,11 +104,11 @@ def _read(file: str, found: Texts, paragraphs: bool) -> None:
         found.add(f"{file}:{number}", part)
 
 
-def _text(file: str, tally: Tally) -> str:
+def _text(file: str, stats: ReadStats) -> str:
     """Return the text of a file, "" if it holds none."""
     if (mimetypes.guess_type(file)[0] or "").partition("/")[0] in _NO_TEXT:
         return ""
-    data = bytes_of(file)
+    data = read_bytes(file)
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return data.decode("utf-16", "replace")
     if b"\0" in data[:8192]:
@@ -116,7 +117,7 @@ def _text(file: str, tally: Tally) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        tally.skip(_LATIN, f"{file}:{line}")
+        stats.skip(_LATIN, f"{file}:{line}")
         return data.decode("cp1252", "replace")
 
 
@@ -127,10 +128,10 @@ def _read_records(file: str, found: Texts) -> None:
     """Add the passages of a file's records: those that are given, and those of traces."""
     given: list[tuple[str, list[str]]] = []
     traces = Assembler()
-    records = list(read_records(file, found.tally))
-    others = _without_given(records, given, found.tally)
+    records = list(read_records(file, found.stats))
+    others = _without_given(records, given, found.stats)
     shown: list[Any] = []
-    for event in read_events(others, found.tally):
+    for event in read_events(others, found.stats):
         shown += traces.add(event, 500)
     shown += traces.rest()
     for call in shown:
@@ -147,18 +148,18 @@ def _read_records(file: str, found: Texts) -> None:
 
 
 def _without_given(
-    records: Sequence[tuple[Any, str]], given: list[tuple[str, list[str]]], tally: Tally
+    records: Sequence[tuple[Any, str]], given: list[tuple[str, list[str]]], stats: ReadStats
 ) -> Iterator[tuple[Any, str]]:
     """Put aside the records that are passages, and yield the others."""
     for record, place in records:
-        texts = _given(record, place, len(records) == 1, tally)
+        texts = _given(record, place, len(records) == 1, stats)
         if texts is None:
             yield record, place
         else:
             given.append((place, texts))
 
 
-def _given(record: Any, place: str, alone: bool, tally: Tally) -> list[str] | None:
+def _given(record: Any, place: str, alone: bool, stats: ReadStats) -> list[str] | None:
     """Return the passages that a record is or holds as they were given to us, None if none."""
     if isinstance(record, str):
         return [record]
@@ -166,12 +167,12 @@ def _given(record: Any, place: str, alone: bool, tally: Tally) -> list[str] | No
         for key in (*_HITS, "messages") if alone else _HITS:
             inner = record.get(key)
             if isinstance(inner, list) and inner:
-                return _passages(inner, place, tally)
+                return _passages(inner, place, stats)
         return _converted([record])
-    return _passages(record, place, tally) if isinstance(record, list) and record else None
+    return _passages(record, place, stats) if isinstance(record, list) and record else None
 
 
-def _passages(items: list[Any], place: str, tally: Tally) -> list[str] | None:
+def _passages(items: list[Any], place: str, stats: ReadStats) -> list[str] | None:
     """Return the texts of a list, without items that are no passage; None if none is one."""
     texts = _converted(items)
     if texts is not None:
@@ -180,7 +181,7 @@ def _passages(items: list[Any], place: str, tally: Tally) -> list[str] | None:
     for number, item in enumerate(items, start=1):
         one = _converted([item])
         if one is None:
-            tally.skip(_NO_PASSAGE, f"{place}#{number}")
+            stats.skip(_NO_PASSAGE, f"{place}#{number}")
         found += one or ()
     return found or None
 

@@ -35,8 +35,10 @@ def add_to(commands: Any) -> None:
     vocab.add_argument(
         "models", nargs="*", metavar="MODEL", help="a model, an encoding or a tokenizer file"
     )
-    vocab.add_argument("--fetch", metavar="NAME", help="download one, checked by its sha256")
-    vocab.add_argument("--json", action="store_true", help="print as JSON")
+    vocab.add_argument(
+        "--fetch", metavar="NAME", help="download the vocabulary NAME and check its SHA-256"
+    )
+    vocab.add_argument("--json", action="store_true", help="print the result as JSON")
     vocab.set_defaults(run=run)
 
 

@@ -24,7 +24,7 @@ def embedding_stars(
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return each vector's representative and its cosine to it; earlier vectors choose first.
 
-    Stars, as among texts: a vector joins the first representative within the threshold, else it
+    As among texts, a vector joins the first representative within the threshold, else it
     represents itself; the first `centres` vectors do so in any case. Exact up to `FLAT` vectors;
     beyond, a near neighbour may be missed (HNSW, Malkov and Yashunin 2016), but every similarity is
     exact. A zero vector is alike to none.

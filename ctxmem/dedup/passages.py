@@ -26,7 +26,7 @@ EXACT = 2.0
 """A share of 3-grams that no two passages have in common: only repeats are folded."""
 
 COMPARED = 8
-"""Versions that a near-duplicate is compared with before it stands for itself."""
+"""Versions that a near-duplicate is compared with before it represents itself."""
 
 
 def check_dedup(dedup: Dedup, threshold: float | None = None) -> bool | float:
@@ -71,7 +71,7 @@ def check_dedup(dedup: Dedup, threshold: float | None = None) -> bool | float:
 def find_repeats(table: Candidates, *, enabled: bool = True) -> None:
     """Add `repeat_of`, `unique` and `pinned`; let `needs` point past repeats.
 
-    Of chunks with one text the best-ranked stands for all. The turns of a chat are never repeats of
+    Of chunks with one text the best-ranked represents all. The turns of a chat are never repeats of
     each other: a second "yes" answers another question.
     """
     n = len(table)
@@ -106,14 +106,15 @@ def _standing(table: Candidates, i: int) -> tuple[float, float, str]:
 
 
 def group(table: Candidates, dedup: bool | float, query: str | None = None) -> None:
-    """Add `group`, `similarity` and `version_of`: near-duplicates and who stands for them.
+    """Add `group`, `similarity` and `version_of`: near-duplicates and what represents them.
 
-    Stars, no chains: each member is within the threshold of its representative, the one with most
-    evidence. What must be shown itself (pinned, or required by another) represents itself, and so
-    does a neighbour that overlaps in one source: stitching pays for what the two share.
+    Groups do not grow into chains: each member is within the threshold of its representative, the
+    one with most evidence. What must be shown itself (pinned, or required by another) represents
+    itself, and so does a neighbour that overlaps in one source: stitching pays for what the two
+    share.
 
     With `dedup` True, versions that say different things by `differences`, or differ mainly in
-    words of the query, stand side by side, and `version_of` says of whom; with a number all are
+    words of the query, are both shown, and `version_of` says of which; with a number all are
     folded, and with `EXACT` none.
     """
     n = len(table)
@@ -130,23 +131,25 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
     full = table.full_texts()
     texts = [full[i] for i in order]
     priority = -np.arange(len(order), dtype=np.float64)
-    star_of, similarity = _native.near_duplicate_stars(
+    centre_of, similarity = _native.near_duplicate_stars(
         texts, priority, threshold, NGRAM, key=digest_of(texts)
     )
-    stars: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    folded = np.flatnonzero(star_of != np.arange(len(order)))
-    rows = zip(folded.tolist(), star_of[folded].tolist(), similarity[folded].tolist(), strict=True)
-    for place, star, share in rows:
-        stars[order[star]].append((order[place], share))
-    for star, members in stars.items():
-        representatives = [star]
+    groups: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    folded = np.flatnonzero(centre_of != np.arange(len(order)))
+    rows = zip(
+        folded.tolist(), centre_of[folded].tolist(), similarity[folded].tolist(), strict=True
+    )
+    for place, centre, share in rows:
+        groups[order[centre]].append((order[place], share))
+    for centre, members in groups.items():
+        representatives = [centre]
         for i, share in members:
-            table.version_of[i] = star
+            table.version_of[i] = centre
             table.similarity[i] = share
             shown = table.pinned[i] or i in required
             for other in [] if shown else representatives[:COMPARED]:
                 if folds(i, other):
-                    alike = share if other == star else _jaccard(table.text(i), table.text(other))
+                    alike = share if other == centre else _jaccard(table.text(i), table.text(other))
                     if alike >= threshold:
                         table.group[i] = other
                         table.similarity[i] = alike
@@ -183,9 +186,9 @@ def group_similar(table: Candidates, threshold: float | None, query: str | None 
     if not order:
         return
     vectors = np.array([table.chunks[i].embedding for i in order], dtype=np.float32)
-    star_of, cosine = embedding_stars(vectors, float(threshold))
-    for i, star, share in zip(order, star_of.tolist(), cosine.tolist(), strict=True):
-        other = order[star]
+    centre_of, cosine = embedding_stars(vectors, float(threshold))
+    for i, centre, share in zip(order, centre_of.tolist(), cosine.tolist(), strict=True):
+        other = order[centre]
         if other == i or table.pinned[i] or i in required:
             continue
         if folds(i, other):

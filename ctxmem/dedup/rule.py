@@ -30,7 +30,7 @@ _SHOWN = 5  # words of a kind that a sentence about two texts names
 
 
 class Difference(NamedTuple):
-    """What stands at the same place of two texts and makes them say different things.
+    """What is at the same place of two texts and makes them say different things.
 
     a     the words in the first text, as written there; "" where the second has something more
     b     the words in the second text

@@ -1,6 +1,6 @@
-"""What stands in the window for what has left it: outlines, indexes, excerpts.
+"""What the window shows instead of what has left it: outlines, indexes, excerpts.
 
-Each is a function of what it stands for and of the identifiers that the window shows elsewhere,
+Each is a function of what it replaces and of the identifiers that the window shows elsewhere,
 and of nothing else; once made it is recorded and never made again.
 """
 
@@ -16,7 +16,7 @@ _MENTION = " They mention:"
 _MOST_RUNS = 6
 """Of pages in more runs an index names the first and the last only."""
 INDEX_SHARE = 0.3
-"""An index line may have this share of the tokens it stands for, ..."""
+"""An index line may have this share of the tokens it replaces, ..."""
 INDEX_LEAST = 24
 """... or so many tokens, ..."""
 INDEX_MOST = 240
@@ -35,7 +35,7 @@ def page_range(pages: Sequence[int]) -> str:
 
 
 def telling(ids: Iterable[str], known: Container[str], tokens: int, count: Count) -> list[str]:
-    """Return the identifiers worth naming: those not in sight, up to a share of the tokens."""
+    """Return identifiers that the window does not show, up to a share of the tokens."""
     room = min(INDEX_MOST, max(INDEX_LEAST, INDEX_SHARE * tokens))
     named = []
     for one in ids:

@@ -52,7 +52,8 @@ class ExcerptPlanner:
         """Return the outline of an item's results.
 
         Data is outlined by its identifiers. Code and lines are outlined by the lines that say best
-        what they are and by fewer identifiers, as long as nearly all that was needed was in sight.
+        what they are and by fewer identifiers, as long as nearly all that was needed was in
+        the window.
         """
         texts: list[str] = []
         data = not self.visibility.needs_met

@@ -2,7 +2,7 @@
 
 Paths, ids, dates, versions, names in snake_case and camelCase. What an assistant writes next is
 mostly new, but what it refers to it refers to by identifiers, so they tell which pages are needed
-again (`Reuse`), and keeping them in sight tells a model what it may ask for.
+again (`Reuse`), and keeping them in the window tells a model what it may ask for.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _identifiers(text: str) -> tuple[str, ...]:
 
 _AGES = (1, 2, 4, 8, 16, 32)
 # Of pages whose age in calls is at most 1, 2, 4, ... and older: how many calls of a hundred refer
-# to one. A prior worth a hundred looks; what is seen soon outweighs it.
+# to one. A prior of the weight of a hundred looks, which observations soon exceed.
 _PRIOR = (0.40, 0.25, 0.12, 0.06, 0.03, 0.015, 0.008)
 _LOOKS = 100.0
 _EVER = 1 << 62

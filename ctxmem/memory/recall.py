@@ -21,7 +21,7 @@ NEIGHBOUR = 0.5
 
 
 def scores(texts: list[str], query: str) -> NDArray[np.float64]:
-    """Return how well each page answers the query; 0 where nothing speaks for it."""
+    """Return how well each page answers the query; 0 where no word of the query is in it."""
     if not texts:
         return np.zeros(0)
     own = _native.bm25(texts, [query])[:, 0]
@@ -53,7 +53,7 @@ _ANSWERS = 0.35  # weight of what the user did not say
 _RANKS, _VECTORS = 10.0, 0.7  # reciprocal ranks: what is added to them, and the vectors' weight
 _MISSES = 12  # so many candidates in a row do not fit: the room is full
 _SAME_SUBJECT = 0.6  # of the best score: a message that speaks of the same thing
-_OVERHEAD = 20  # tokens, so that very short messages are not worth everything
+_OVERHEAD = 20  # tokens, so that very short messages do not get all the value
 _CODE_POINTS = 4.2  # a token has about so many; only to rank, what is shown is counted
 _END_GAIN, _END_WIDTH = 0.3, 0.05  # where one end is wanted: its gain, and its share of a session
 _TOPIC_MESSAGES, _TOPIC_WORDS, _TOPIC_WEIGHT = 8, 20, 0.5  # relevance feedback
@@ -289,15 +289,15 @@ def select(
     """
     broad = found.ask.kind in BROAD
     whole, most = sizes_for(found.ask)
-    filling = _Filling(room, text_of, count, about)
+    fill = _ExcerptFill(room, text_of, count, about)
     for number, spans in (kept or {}).items():
-        filling.offer(number, tuple(spans))
+        fill.offer(number, tuple(spans))
     misses = 0
     for at, size in _ordered(found, whole, most, shown, 0.0 if broad else least):
         number, passages = found.messages[at], found.passages[at]
         if misses > _MISSES:
             break
-        if size > _FAR_OVER * filling.room + 8:
+        if size > _FAR_OVER * fill.room + 8:
             misses += 1
             continue
         if beside and text_of(number).strip() in beside:
@@ -305,8 +305,8 @@ def select(
         spans = excerpt(
             text_of(number), passages, whole, most, count, opens=found.speakers[at] == 0
         )
-        misses = 0 if filling.offer(number, spans) else misses + 1
-    return filling.excerpts()
+        misses = 0 if fill.offer(number, spans) else misses + 1
+    return fill.excerpts()
 
 
 def sizes_for(ask: Ask) -> tuple[int, int]:
@@ -340,12 +340,12 @@ def _ordered(
     scores = np.array(found.scores)
     sizes = np.array([_length(passages) for passages in found.passages]) / _CODE_POINTS
     sizes = np.where(sizes <= whole, sizes, np.minimum(sizes, most))
-    worth = scores / (sizes + _OVERHEAD + 6) ** 0.5
+    value = scores / (sizes + _OVERHEAD + 6) ** 0.5
     numbers = np.array(found.messages)
     wanted = scores >= least * scores[0]
     if shown:
         wanted &= [number not in shown for number in found.messages]
-    order = [int(at) for at in np.lexsort((-numbers, -worth)) if wanted[at]]
+    order = [int(at) for at in np.lexsort((-numbers, -value)) if wanted[at]]
     if found.ask.kind in ("fact", "count"):
         order = list(dict.fromkeys([*_ahead(found, order), *order]))
     return [(at, float(sizes[at])) for at in order]
@@ -402,7 +402,7 @@ def excerpt(
         chosen.pop()
 
 
-class _Filling:
+class _ExcerptFill:
     """Excerpts that are taken in while there is room."""
 
     def __init__(

@@ -135,8 +135,8 @@ class RecordMaker:
                 return None
             before, after = count(text), count(table)
             # Where caches count in steps, a saving of less than half a step may be lost again.
-            worth = after <= _TABLE_SHARE * before and before - after >= self._prices.step // 2
-            return table if worth and self._stays_cached(before, after, progress) else None
+            shorter = after <= _TABLE_SHARE * before and before - after >= self._prices.step // 2
+            return table if shorter and self._stays_cached(before, after, progress) else None
 
         return with_results(message, shorter, parts)
 

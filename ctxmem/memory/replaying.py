@@ -20,7 +20,7 @@ Sent = tuple[Sequence[Any], Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call of the model: its window, what it cost, and what was in sight.
+    """One call of the model: its window, what it cost, and what the window showed.
 
     `history` are the tokens of everything before it; `untrimmed` is what sending all of them would
     have cost.
@@ -58,7 +58,7 @@ class Replay:
 
     @property
     def named(self) -> float:
-        """The share of identifiers, used by a message and said before, that were in sight."""
+        """The share of identifiers, used by a message and said before, that the window showed."""
         needs = sum(step.needs for step in self.steps)
         return sum(step.named for step in self.steps) / needs if needs else 1.0
 
@@ -93,7 +93,7 @@ def replay(calls: Iterable[Sent], budget: int, **options: Any) -> Replay:
     to an earlier message, or begins with a summary, begins with a memory of its own, in front of
     the same cache.
 
-    The options are those of `Memory`. What is used by the answer, and was not in sight, is not
+    The options are those of `Memory`. What is used by the answer, and was not in the window, is not
     fetched: the bill is that of the windows alone.
 
     Raises:

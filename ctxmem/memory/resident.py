@@ -3,7 +3,7 @@
 A pure state machine: it takes records in, in order, and comes to the same state in any process.
 
 - An *item* is one appended message or chunk, as it is sent when it is sent in full.
-- A *page* is a stretch of an item's text; long items have several.
+- A *page* is a part of an item's text; long items have several.
 - A *unit* is a run of items that stay together: a tool call and all its results.
 - An *entry* is one message of the window's stable part: an item in full, an item whose results
   are written shorter, or a note in the place of items that have left.

@@ -10,10 +10,10 @@ index of d tokens in their place and S cached tokens behind it, the edit is wort
 
     N r (sum t - d)  -  (w - r) S  -  w d  -  sum of (calls that need the unit) x p t
 
-where p is what a token costs that is needed and not in sight: it is fetched, at full price. How
-often a unit of its age is needed is learned from the chat (`Reuse`). When the cache is cold all is
-written anew in any case: the second term falls away and what is taken out saves w on top. A window
-shorter than the provider caches is read at full price, before and after.
+where p is what a token costs that is needed and not in the window: it is fetched, at full price.
+How often a unit of its age is needed is learned from the chat (`Reuse`). When the cache is cold all
+is written anew in any case: the second term falls away and what is taken out saves w on top. A
+window shorter than the provider caches is read at full price, before and after.
 
 By this the runs are ranked: one that leaves a window too short for the cache is avoided. What
 people are shown takes into account that such a window grows, and is cached again after some calls.
@@ -53,7 +53,7 @@ class Cut(NamedTuple):
     """An edit: of the first `units` units all but the pinned leave, and all before `start` stay.
 
     `removed` tokens go, `noted` come in their place, `rewritten` behind them are written again;
-    `gain` is what it is worth over the calls to come, `cost` what it costs at once, for a window
+    `gain` is what it saves over the calls to come, `cost` what it costs at once, for a window
     that does not grow. `at_once` and `saves` are the same for one that does.
     """
 

@@ -1,4 +1,4 @@
-"""A session's journal: what happened, as records that a store keeps and any reader can follow.
+"""A session's log: what happened, as records that a store keeps and any reader can follow.
 
 A memory is the sum of its records: appends, pins, and every change of the window's layout as it
 came out, so that a reopened session shows the same bytes whatever the code has learned since.

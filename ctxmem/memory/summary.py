@@ -186,7 +186,7 @@ def _read_message(message: Any, index: int) -> _Said:
 def _written(part: Part, index: int) -> str:
     """Return a call or a result as text."""
     if part.kind in ("result", "hosted_result"):
-        inside = inner_parts(part, index)
+        inside = inner_parts(part)
         if inside is not None:
             return "\n".join(one.text for one in inside if one.text)
     value = part.body if part.kind in ("call", "result") else None

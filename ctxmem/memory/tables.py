@@ -67,7 +67,7 @@ def _refuse(constant: str) -> Any:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise _NotTabled("a key stands twice")
+        raise _NotTabled("a key is there twice")
     return made
 
 

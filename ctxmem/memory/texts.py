@@ -74,7 +74,7 @@ def _readable(part: Part, index: int) -> Iterator[str]:
         if output is not None:
             yield from _readable(part._replace(kind="result", body=output), index)
     elif part.kind in ("result", "hosted_result", "quoted"):
-        inside = inner_parts(part, index)
+        inside = inner_parts(part)
         if inside is None:
             yield _written(part.body)
         for one in inside or ():

@@ -11,7 +11,7 @@ from ctxmem.memory.resident import Resident
 KEPT_ITEMS = 2048
 """An identifier is forgotten when this many items in a row, or up to twice as many, lack it."""
 MISS_SHARE = 0.015
-"""Needs count as met while at most this share of them is not in sight, ..."""
+"""Needs count as met while at most this share of them is not in the window, ..."""
 _NEEDS = 60
 """... as if there had been so many needs before, all met."""
 
@@ -43,7 +43,7 @@ class VisibilityTracker:
 
     @property
     def needs_met(self) -> bool:
-        """Whether nearly all identifiers that were needed so far were in sight."""
+        """Whether nearly all identifiers that were needed so far were in the window."""
         return self.misses <= MISS_SHARE * (self.hits + self.misses + _NEEDS)
 
     def learn(self) -> None:

@@ -32,7 +32,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stretch of what was appended: a message, a chunk, or a part of one that is long.
+    """A part of what was appended: a message, a chunk, or a part of one that is long.
 
     Attributes:
         id: its name in this session, as placeholders and indexes give it.
@@ -163,7 +163,7 @@ class MemoryStats:
                 f"{self.messages:,} messages in {self.pages:,} pages, {self.resident:,} resident",
                 f"{self.calls:,} calls, {self.edits:,} edits, {self.evictions:,} evictions, "
                 f"{self.faults:,} faults",
-                f"{shown} references to earlier pages were in sight",
+                f"{shown} references to earlier pages were in the window",
                 f"{self.stable_share:.1%} of the tokens sent were a prefix already known",
                 f"bill {self.cost:,.0f} uncached tokens (${self.dollars:,.4f}), {share:.2f} of the "
                 "untrimmed history's",

@@ -165,7 +165,7 @@ def _findings(audit: Data, *, live: bool) -> str:
             for kind, text in buttons
         )
         filters = f'<div class="filters" role="group" aria-label="Kinds of findings">{drawn}</div>'
-    # Of each kind some, however dear the others are.
+    # Some of each kind, whatever the others cost.
     shown: list[Data] = []
     for _, of in words.by_kind(audit):
         shown += of[: max(10, _SHOWN_FINDINGS * len(of) // len(findings))]
@@ -253,7 +253,7 @@ def _segments_table(window: Data) -> str:
         f'<tr><td class="n">{s["tokens"]:,}</td>'
         f'<td class="s">{escape(cut(s["label"] or s["role"], 40))}</td>'
         f"<td class='s'>{escape(drawing.MARKS.get(s['mark'], s['mark']))}</td>"
-        f"<td>{drawing.told(s['text'])}</td></tr>"
+        f"<td>{drawing.one_line(s['text'])}</td></tr>"
         for s in window["segments"]
     )
     return (

@@ -1,4 +1,4 @@
-"""Curves of a share over a budget that doubles, each told by its name where it begins."""
+"""Curves of a share over a budget that doubles, each labelled where it begins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHERS = "boilerplate"
 
 
 class Curve(NamedTuple):
-    """A line: its name, the shares by budget, how it is coloured, whether its name stands by it."""
+    """A line: its name, the shares by budget, how it is coloured, whether its name is beside it."""
 
     name: str
     shares: Mapping[int, float]

@@ -1,6 +1,6 @@
 """Windows and calls as SVG that stretches with the page; colours are classes of the page's style.
 
-Everything drawn is also told: by a label, by titles, and by the tables beside it.
+Everything drawn is also written: in a label, by titles, and by the tables beside it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MARKS: Mapping[str, str] = {
     "overlap": "shares text with another passage",
     "lost": "behind what changed, so not cached",
 }
-"""Marks of segments, and how they are told."""
+"""Marks of segments, and what they mean."""
 
 _ROLES = {"system": 212, "user": 205, "assistant": 150, "tool": 30, "call": 45}
 _COLUMNS = 120  # columns of a chart; more calls share them
@@ -190,7 +190,7 @@ def columns(rows: Sequence[Mapping[str, Any]], budget: int | None = None, label:
     shares: list[float] = []
     before = 0
     for i, row in enumerate(shared):
-        # A repeat may stand in what is stable or lost too; drawn, it is a repeat alone.
+        # A repeat may be in what is stable or lost too; drawn, it is a repeat alone.
         repeated = min(row["repeated"], row["tokens"])
         stable = min(row["stable"], row["tokens"] - repeated)
         lost = min(row["lost"], row["tokens"] - repeated - stable)
@@ -245,7 +245,7 @@ def _column(x: float, bottom: float, width: float, height: float) -> str:
 
 
 def _shared(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return at most as many columns as can be told apart, each the mean of its calls."""
+    """Return at most as many columns as can be distinguished, each the mean of its calls."""
     size = -(-len(rows) // _COLUMNS)
     found: list[dict[str, Any]] = []
     for start in range(0, len(rows), size):
@@ -276,6 +276,6 @@ def before_after(before: int, after: int) -> str:
     )
 
 
-def told(text: str, width: int = 90) -> str:
+def one_line(text: str, width: int = 90) -> str:
     """Return a text as one escaped line."""
     return escape(cut(text, width))

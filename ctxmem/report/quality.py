@@ -32,25 +32,26 @@ def quality_page(report: Data) -> str:
         f"<div class='card'>{_reached(report['rows'])}</div>",
     ]
     for scenario, title in SCENARIOS.items():
-        told = report["scenarios"][scenario]
+        results = report["scenarios"][scenario]
         blocks.append(
-            f"<h2>{title}</h2><div class='card'>{evidence_curves(told)}</div>"
-            f"<div class='card'>{_table(told, title, report['packers'])}</div>"
+            f"<h2>{title}</h2><div class='card'>{evidence_curves(results)}</div>"
+            f"<div class='card'>{_table(results, title, report['packers'])}</div>"
         )
     blocks.append(f"<h2>Where a peer keeps more</h2>{_losses(report)}")
     blocks += [f"<p class='soft'>not run: {escape(one)}</p>" for one in report["absent"]]
     return page("ctxmem bench quality", "".join(blocks))
 
 
-def evidence_curves(told: Mapping[str, Any]) -> str:
+def evidence_curves(results: Mapping[str, Any]) -> str:
     """Draw recall over the budget, of ctxmem and its peers; some of them by name, others grey."""
     lines = {
         name: {int(budget): share for budget, share in one["recall"].items()}
-        for name, one in told.items()
+        for name, one in results.items()
     }
     ours = [name for name in (OURS, WORDS) if name in lines]
     peers = sorted(
-        (name for name in lines if not name.startswith(OURS)), key=lambda name: -told[name]["aub"]
+        (name for name in lines if not name.startswith(OURS)),
+        key=lambda name: -results[name]["aub"],
     )
     best = peers[:BEST]
     known = [name for name in KNOWN if name in peers and name not in best]
@@ -63,13 +64,13 @@ def evidence_curves(told: Mapping[str, Any]) -> str:
 
 
 def _headline(report: Data) -> str:
-    told = report["scenarios"]["multi"]
-    peers = [name for name in told if not name.startswith(OURS)]
-    mine = f"{told[OURS]['aub']:.1%} of the evidence at 512 to 4,096 tokens"
+    results = report["scenarios"]["multi"]
+    peers = [name for name in results if not name.startswith(OURS)]
+    mine = f"{results[OURS]['aub']:.1%} of the evidence at 512 to 4,096 tokens"
     if not peers:
         return f"{mine}."
-    best = max(peers, key=lambda name: float(told[name]["aub"]))
-    return f"{mine}; the best of {len(peers)} peers, {best}, keeps {told[best]['aub']:.1%}."
+    best = max(peers, key=lambda name: float(results[name]["aub"]))
+    return f"{mine}; the best of {len(peers)} peers, {best}, keeps {results[best]['aub']:.1%}."
 
 
 def _reached(rows: Sequence[Data]) -> str:
@@ -89,12 +90,12 @@ def _met(met: bool | None) -> str:
     return {True: "reached", False: "<mark>missed</mark>", None: ""}[met]
 
 
-def _table(told: Mapping[str, Any], title: str, packers: Mapping[str, str]) -> str:
-    budgets = list(next(iter(told.values()))["recall"])
+def _table(results: Mapping[str, Any], title: str, packers: Mapping[str, str]) -> str:
+    budgets = list(next(iter(results.values()))["recall"])
     head = "".join(f"<th scope='col' class='n'>{int(budget):,}</th>" for budget in budgets)
     lines = []
-    for name in sorted(told, key=lambda name: -told[name]["aub"]):
-        one = told[name]
+    for name in sorted(results, key=lambda name: -results[name]["aub"]):
+        one = results[name]
         shares = "".join(f"<td class='n'>{one['recall'][budget]:.3f}</td>" for budget in budgets)
         weight = f"<b>{escape(name)}</b>" if name.startswith(OURS) else escape(name)
         about = f"<br><span class='soft'>{escape(packers[name])}</span>" if name in packers else ""

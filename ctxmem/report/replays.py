@@ -14,7 +14,7 @@ Line = tuple[Sequence[float], str]
 _MARKS = ("new", "resent", "overlap", "version", "repeat", "lost")
 _HISTORY = "boilerplate"
 _WIDE, _HIGH, _LEFT, _LOW = 860, 240, 64, 28
-_HEAD = ("policy", "prices", "bill", "worst", "in sight", "edits", "mean window", "largest")
+_HEAD = ("policy", "prices", "bill", "worst", "named", "edits", "mean window", "largest")
 
 
 def replay_page(data: Data, chosen: Sequence[Data]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 Data = Mapping[str, Any]
 
-# Controls of terminals, and those that turn the direction of what stands around them.
+# Controls of terminals, and those that turn the direction of the text around them.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 TERMINAL = 96
@@ -188,7 +188,7 @@ def marked(one: str, other: str) -> tuple[str, str]:
 
 
 def _parts(mine: list[str], theirs: list[str]) -> Iterator[tuple[bool, list[str], list[str]]]:
-    """Yield runs of words, the same in both or not; where comparing is dear, by the ends alone."""
+    """Yield runs of words, the same in both or not; only of the ends if the texts are long."""
     pairs = Counter(mine)
     meetings = sum(pairs[word] for word in theirs)
     if meetings <= _MEETINGS and max(len(mine), len(theirs)) <= _COMPARED_WORDS:

@@ -67,7 +67,7 @@ class MemoryStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # Journal and pages ----------------------------------------------------------------------------
+    # Records and pages ----------------------------------------------------------------------------
 
     def append(
         self,

@@ -124,7 +124,7 @@ class SharedStore(ABC):
 
     @abstractmethod
     def _write(self, seal: Seal, batch: Batch, start: int, now: float, overwrite: bool) -> Outcome:
-        """Write records and pages behind a version, all or none; replace other pages if told so."""
+        """Write records and pages behind a version, all or none; `overwrite` replaces pages."""
 
     @abstractmethod
     def _head_row(self, seal: Seal) -> HeadRow | None:
@@ -187,7 +187,7 @@ class SharedStore(ABC):
     def _delete_pages(self, seal: Seal, ids: Sequence[bytes]) -> int:
         """Delete pages of a session, and its snapshot if there were any; return how many."""
 
-    # Journal and pages ----------------------------------------------------------------------------
+    # Records and pages ----------------------------------------------------------------------------
 
     def append(
         self,

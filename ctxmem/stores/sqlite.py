@@ -104,7 +104,7 @@ class SqliteStore:
         """
         self._database.sync()
 
-    # Journal and pages ----------------------------------------------------------------------------
+    # Records and pages ----------------------------------------------------------------------------
 
     def append(
         self,
@@ -462,7 +462,7 @@ class SqliteStore:
         if type(version) is int and checksum == seal.of_session(version):
             return _Head(number, SessionVersion(version, number), seal.read_times(times))
         report(seal.damage("session", None), damaged)
-        # What the version should be is lost. Journals have no gaps, so what lies far beyond the
+        # What the version should be is lost. Logs have no gaps, so what lies far beyond the
         # number of records is damage too.
         last = connection.execute(
             "SELECT max(version) FROM record WHERE session = ?1 AND version <= "

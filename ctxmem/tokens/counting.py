@@ -101,7 +101,7 @@ def price(table: Candidates, counter: Counter, separator: str, headers: Sequence
 
 
 def price_segments(table: Candidates, counter: Counter, separator: str = "") -> None:
-    """Add `segment_tokens`: what each segment adds to a block that those before it stand in.
+    """Add `segment_tokens`: what each segment adds to a block that has those before it.
 
     That is exact within a token or so; what is rendered is counted once more. A native counter
     counts texts of one segment together with the block that ends in `separator`, which is asked
@@ -113,7 +113,7 @@ def price_segments(table: Candidates, counter: Counter, separator: str = "") -> 
             header = table.segment_texts[segment] + "\n"
             table.segment_tokens[segment] = counter.count(header)
         return
-    # A line break is paid for where it stands; a space belongs to the word that comes next.
+    # A line break is paid for where it is; a space belongs to the word that comes next.
     priced = [
         text + "\n" if broken else text
         for text, broken in zip(table.segment_texts, table.segment_broken.tolist(), strict=True)

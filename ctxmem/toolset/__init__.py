@@ -7,11 +7,13 @@ from ctxmem.toolset.finding import (
     find_tools,
     listing,
 )
+from ctxmem.toolset.finding import NAME as FIND_TOOL_NAME
 from ctxmem.toolset.forms import Tool, read_tools, shaped
 from ctxmem.toolset.ranking import rank_tools
 
 __all__ = [
     "FIND_TOOL",
+    "FIND_TOOL_NAME",
     "Tool",
     "answer_find",
     "find_tool",

@@ -15,9 +15,12 @@ formats      records to events, by the shape of each record
 To add a format, see docs/recipes.md.
 """
 
+from typing import TYPE_CHECKING
+
+from ctxmem.errors import former_names
 from ctxmem.traces.events import NO_MESSAGES, ROOT, Event, Kind, Passage, Usage
 from ctxmem.traces.formats import FORMATS, UNKNOWN, read_events
-from ctxmem.traces.records import MAX_LINE, Tally, read_records
+from ctxmem.traces.records import MAX_LINE, ReadStats, read_records
 from ctxmem.traces.requests import MESSAGES
 
 __all__ = [
@@ -30,8 +33,11 @@ __all__ = [
     "Event",
     "Kind",
     "Passage",
-    "Tally",
+    "ReadStats",
     "Usage",
     "read_events",
     "read_records",
 ]
+
+if not TYPE_CHECKING:  # a type checker would accept every name, misspelt ones too
+    __getattr__ = former_names(__name__, {"Tally": ("ReadStats", ReadStats)})

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ctxmem.traces import logs, mlflow, platforms, requests, spans, transcripts
 from ctxmem.traces.events import Event
 from ctxmem.traces.joining import Joiner
-from ctxmem.traces.records import Tally
+from ctxmem.traces.records import ReadStats
 
 
 class Format(NamedTuple):
@@ -92,70 +92,72 @@ def _shape(record: dict[str, Any]) -> _Shape:
     return shape
 
 
-def read_events(records: Iterable[tuple[Any, str]], tally: Tally) -> Iterator[Event]:
+def read_events(records: Iterable[tuple[Any, str]], stats: ReadStats) -> Iterator[Event]:
     """Yield the events of records; those of no known format are counted, never fatal.
 
     Records that are about one call are joined, so that it is one event.
     """
     joiner = Joiner()
     for record, place in records:
-        for event in _events(record, place, tally, 0):
+        for event in _events(record, place, stats, 0):
             if not event.unread and joiner.passes(event):
                 yield event
             else:
-                yield from _counted(joiner.add(event), tally)
-    yield from _counted(joiner.rest(), tally)
+                yield from _counted(joiner.add(event), stats)
+    yield from _counted(joiner.rest(), stats)
 
 
-def _counted(events: Iterable[Event], tally: Tally) -> Iterator[Event]:
+def _counted(events: Iterable[Event], stats: ReadStats) -> Iterator[Event]:
     """Yield events, and count those that say that something could not be read."""
     for event in events:
         if event.unread:
-            tally.skip(event.unread, event.place)
+            stats.skip(event.unread, event.place)
         yield event
 
 
-def _events(record: Any, place: str, tally: Tally, depth: int) -> Iterable[Event]:
+def _events(record: Any, place: str, stats: ReadStats, depth: int) -> Iterable[Event]:
     if isinstance(record, dict):
         shape = _shape(record)
         if shape.holds and depth < _NESTED:
             inner = spans.unpack(record) or platforms.unpack(record)
             if inner is not None:
-                return _each(inner, place, tally, depth + 1)
-        return _told(record, shape, place, tally)
+                return _each(inner, place, stats, depth + 1)
+        return _recognised(record, shape, place, stats)
     if isinstance(record, list) and depth < _NESTED:
         if record and all(isinstance(item, dict) and logs.is_message(item) for item in record):
-            return _events({"messages": record}, place, tally, depth)
-        return _each(record, place, tally, depth + 1)
-    tally.skip(UNKNOWN, place)
+            return _events({"messages": record}, place, stats, depth)
+        return _each(record, place, stats, depth + 1)
+    stats.skip(UNKNOWN, place)
     return ()
 
 
-def _each(records: Iterable[Any], place: str, tally: Tally, depth: int) -> Iterator[Event]:
+def _each(records: Iterable[Any], place: str, stats: ReadStats, depth: int) -> Iterator[Event]:
     for number, record in enumerate(records, start=1):
-        yield from _events(record, f"{place}#{number}", tally, depth)
+        yield from _events(record, f"{place}#{number}", stats, depth)
 
 
-def _told(record: dict[str, Any], shape: _Shape, place: str, tally: Tally) -> Sequence[Event]:
+def _recognised(
+    record: dict[str, Any], shape: _Shape, place: str, stats: ReadStats
+) -> Sequence[Event]:
     for form in shape.formats:
         if form.recognises(record):
             try:
                 # All of it before any of it: a record is read as a whole or counted as damaged.
                 events = list(form.read(record, place))
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-                tally.skip(f"damaged ({form.name})", place)
+                stats.skip(f"damaged ({form.name})", place)
                 return ()
             for event in events:
-                tally.formats[event.format] += 1
-                _bound(event, tally)
+                stats.formats[event.format] += 1
+                _bound(event, stats)
             return events
-    tally.skip(UNKNOWN, place)
+    stats.skip(UNKNOWN, place)
     return ()
 
 
-def _bound(event: Event, tally: Tally) -> None:
+def _bound(event: Event, stats: ReadStats) -> None:
     """Cut what no request has, so that one record cannot take all memory."""
     if len(event.messages) > MOST_PARTS or len(event.passages) > MOST_PARTS:
-        tally.skip(f"of more than {MOST_PARTS:,} messages or passages, read in part", event.place)
+        stats.skip(f"of more than {MOST_PARTS:,} messages or passages, read in part", event.place)
         del event.messages[MOST_PARTS:]
         del event.passages[MOST_PARTS:]

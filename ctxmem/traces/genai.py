@@ -56,7 +56,7 @@ def read_genai(event: Event, attributes: dict[str, Any], record: dict[str, Any])
     if operation == "retrieval" or look(attributes, "gen_ai.retrieval.documents") is not None:
         _retrieval(event, attributes)
         return
-    logged = _told_in(attributes, record)
+    logged = _sources_of(attributes, record)
     event.messages = (
         _messages(logged)
         or _numbered(attributes, "gen_ai.prompt")
@@ -103,13 +103,13 @@ def _around(event: Event, attributes: dict[str, Any]) -> None:
 # Attributes
 
 
-def _told_in(attributes: dict[str, Any], record: dict[str, Any]) -> list[dict[str, Any]]:
+def _sources_of(attributes: dict[str, Any], record: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the attributes of a span and of its events: either may hold the messages."""
     return [attributes, *(plain(e.get("attributes")) for e in dicts(record.get("events")))]
 
 
-def _messages(told: list[dict[str, Any]]) -> list[Any]:
-    for of in told:
+def _messages(sources: list[dict[str, Any]]) -> list[Any]:
+    for of in sources:
         messages = messages_of(look(of, "gen_ai.input.messages"))
         if messages:
             system = parsed(look(of, "gen_ai.system_instructions"))
@@ -126,8 +126,8 @@ def _messages(told: list[dict[str, Any]]) -> list[Any]:
     return []
 
 
-def _answer(attributes: dict[str, Any], told: list[dict[str, Any]]) -> list[Any]:
-    for of in told:
+def _answer(attributes: dict[str, Any], sources: list[dict[str, Any]]) -> list[Any]:
+    for of in sources:
         for name in ("gen_ai.output.messages", "gen_ai.completion"):
             answer = look(of, name)
             if isinstance(answer, str | list):

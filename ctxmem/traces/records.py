@@ -38,7 +38,7 @@ _SHOWN = 5  # places of each reason that are kept
 
 
 @dataclass(slots=True)
-class Tally:
+class ReadStats:
     """What was read, and what was not and why."""
 
     files: int = 0
@@ -56,19 +56,19 @@ class Tally:
             places.append(place)
 
 
-Progress = Callable[[Tally], None]
+Progress = Callable[[ReadStats], None]
 
 
 def read_records(
-    source: Any, tally: Tally, *, progress: Progress | None = None, max_line: int = MAX_LINE
+    source: Any, stats: ReadStats, *, progress: Progress | None = None, max_line: int = MAX_LINE
 ) -> Iterator[tuple[Any, str]]:
     """Yield every record of a source with its place.
 
     Args:
         source: a path, a folder, a pattern such as "logs/*.jsonl", "-" for standard input, a list
             of these, or the records themselves as dicts.
-        tally: filled while reading.
-        progress: called with the tally about every megabyte.
+        stats: filled while reading.
+        progress: called with the stats about every megabyte.
         max_line: bytes of the longest line.
 
     Raises:
@@ -80,13 +80,13 @@ def read_records(
         if isinstance(item, str | Path):
             for path in files_of(str(item)):
                 try:
-                    yield from _file(path, tally, progress, max_line)
+                    yield from _file(path, stats, progress, max_line)
                 except MissingExtraError as error:
                     if path == str(item):
                         raise
-                    tally.skip(str(error).removeprefix(f"{path} is "), path)
+                    stats.skip(str(error).removeprefix(f"{path} is "), path)
         else:
-            tally.records += 1
+            stats.records += 1
             yield as_json(item) if isinstance(item, dict) else item, f"record {number}"
 
 
@@ -119,18 +119,18 @@ def files_of(path: str) -> list[str]:
 
 
 def _file(
-    path: str, tally: Tally, progress: Progress | None, max_line: int
+    path: str, stats: ReadStats, progress: Progress | None, max_line: int
 ) -> Iterator[tuple[Any, str]]:
     name = "stdin" if path == "-" else path
-    tally.files += 1
+    stats.files += 1
     if path.endswith(".parquet"):
-        yield from _parquet(path, tally, progress)
+        yield from _parquet(path, stats, progress)
         return
     try:
         with _opened(path) as stream:
-            yield from _stream(stream, name, tally, progress, max_line)
+            yield from _stream(stream, name, stats, progress, max_line)
     except (OSError, EOFError) as error:  # gzip raises both for damaged files
-        tally.skip(f"the file could not be read, or not to its end ({_cause(error)})", name)
+        stats.skip(f"the file could not be read, or not to its end ({_cause(error)})", name)
 
 
 def _cause(error: Exception) -> str:
@@ -174,53 +174,55 @@ def _opened(path: str) -> BinaryIO:
 
 
 def _stream(
-    stream: BinaryIO, name: str, tally: Tally, progress: Progress | None, max_line: int
+    stream: BinaryIO, name: str, stats: ReadStats, progress: Progress | None, max_line: int
 ) -> Iterator[tuple[Any, str]]:
-    reported = tally.bytes
-    for record, place in _records(stream, name, tally, max_line):
+    reported = stats.bytes
+    for record, place in _records(stream, name, stats, max_line):
         yield record, place
-        if progress is not None and tally.bytes - reported >= _PORTION:
-            reported = tally.bytes
-            progress(tally)
+        if progress is not None and stats.bytes - reported >= _PORTION:
+            reported = stats.bytes
+            progress(stats)
 
 
-def _records(stream: BinaryIO, name: str, tally: Tally, max_line: int) -> Iterator[tuple[Any, str]]:
-    lines = _lines(stream, name, tally, max_line)
+def _records(
+    stream: BinaryIO, name: str, stats: ReadStats, max_line: int
+) -> Iterator[tuple[Any, str]]:
+    lines = _lines(stream, name, stats, max_line)
     first = next(lines, None)
     if first is None:
         return
     number, line = first
     if not _unfinished(_parsed(line), line):
-        yield from _checked(line, f"{name}:{number}", tally)
+        yield from _checked(line, f"{name}:{number}", stats)
     else:
         # A document over several lines, if it is one; else its first line is damaged.
         rest = stream.read(max_line)
-        tally.bytes += len(rest)
+        stats.bytes += len(rest)
         opened = line.strip() in (b"[", b"{") and isinstance(
             _parsed(rest.split(b"\n")[0]), ValueError
         )
         if len(rest) == max_line and opened:
-            tally.skip(f"a document of more than {max_line >> 20} MB: {_WANTED}", name)
+            stats.skip(f"a document of more than {max_line >> 20} MB: {_WANTED}", name)
             return
-        documents = _documents(line + rest, name, number, tally) if len(rest) < max_line else None
+        documents = _documents(line + rest, name, number, stats) if len(rest) < max_line else None
         beginning = next(documents, None) if documents is not None else None
         if documents is not None and beginning is not None:
             yield beginning
             yield from documents
             return
-        yield from _checked(line, f"{name}:{number}", tally)
-        lines = _lines(stream, name, tally, max_line, number, rest)
+        yield from _checked(line, f"{name}:{number}", stats)
+        lines = _lines(stream, name, stats, max_line, number, rest)
     for number, line in lines:
         record = _parsed(line)
         if isinstance(record, Exception):
-            yield from _checked(line, f"{name}:{number}", tally)
+            yield from _checked(line, f"{name}:{number}", stats)
         else:  # nearly always: a generator less for each line
-            tally.records += 1
+            stats.records += 1
             yield record, f"{name}:{number}"
 
 
-def _documents(data: bytes, name: str, number: int, tally: Tally) -> Iterator[tuple[Any, str]]:
-    """Yield the documents that stand one after another; none if the first is none."""
+def _documents(data: bytes, name: str, number: int, stats: ReadStats) -> Iterator[tuple[Any, str]]:
+    """Yield the documents that follow one another; none if the first is none."""
     try:
         text = data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -231,39 +233,39 @@ def _documents(data: bytes, name: str, number: int, tally: Tally) -> Iterator[tu
         seen = at
         if isinstance(record, Exception):
             if at:
-                tally.skip("not JSON", f"{name}:{number}")
+                stats.skip("not JSON", f"{name}:{number}")
             return
         if at == 0 and "\ufffd" in text:
-            tally.skip(_NOT_UTF8, f"{name}:{number}")
-        tally.records += 1
+            stats.skip(_NOT_UTF8, f"{name}:{number}")
+        stats.records += 1
         yield record, f"{name}:{number}"
 
 
-def _checked(line: bytes, place: str, tally: Tally) -> Iterator[tuple[Any, str]]:
+def _checked(line: bytes, place: str, stats: ReadStats) -> Iterator[tuple[Any, str]]:
     """Yield the record of a line, or count why there is none."""
     record = _parsed(line)
     if isinstance(record, UnicodeDecodeError):
-        tally.skip(_NOT_UTF8, place)
+        stats.skip(_NOT_UTF8, place)
         line = line.decode("utf-8", "replace").encode()
         record = _parsed(line)
     if isinstance(record, RecursionError):
-        tally.skip("nested too deeply", place)
+        stats.skip("nested too deeply", place)
     elif not isinstance(record, Exception):
-        tally.records += 1
+        stats.records += 1
         yield record, place
     elif isinstance(record, json.JSONDecodeError) and record.msg == "Extra data":
-        yield from _in_a_row(line.decode("utf-8", "surrogatepass"), place, tally)
+        yield from _in_a_row(line.decode("utf-8", "surrogatepass"), place, stats)
     else:
-        tally.skip("not JSON", place)
+        stats.skip("not JSON", place)
 
 
-def _in_a_row(text: str, place: str, tally: Tally) -> Iterator[tuple[Any, str]]:
-    """Yield the objects or lists that stand in one line without anything between them."""
+def _in_a_row(text: str, place: str, stats: ReadStats) -> Iterator[tuple[Any, str]]:
+    """Yield the objects or lists that are in one line without anything between them."""
     for count, (_, record) in enumerate(_values(text), start=1):
         if not isinstance(record, dict | list):
-            tally.skip("not JSON", place)
+            stats.skip("not JSON", place)
             return
-        tally.records += 1
+        stats.records += 1
         yield record, f"{place}#{count}"
 
 
@@ -309,7 +311,7 @@ def _unfinished(record: Any, line: bytes) -> bool:
 def _lines(
     stream: BinaryIO,
     name: str,
-    tally: Tally,
+    stats: ReadStats,
     max_line: int,
     number: int = 0,
     start: bytes = b"",
@@ -325,7 +327,7 @@ def _lines(
             if line.strip():
                 yield number, line
         more = stream.readline(max_line)
-        tally.bytes += len(more)
+        stats.bytes += len(more)
         number += 1
         if (last + more).strip():
             yield number, last + more
@@ -334,19 +336,19 @@ def _lines(
         if not line:
             return
         number += 1
-        tally.bytes += len(line)
+        stats.bytes += len(line)
         if len(line) >= max_line and not line.endswith(b"\n"):
             while line and not line.endswith(b"\n"):
                 line = stream.readline(_PORTION)
-                tally.bytes += len(line)
-            tally.skip(f"a line of more than {max_line >> 20} MB: {_WANTED}", f"{name}:{number}")
+                stats.bytes += len(line)
+            stats.skip(f"a line of more than {max_line >> 20} MB: {_WANTED}", f"{name}:{number}")
         elif not line.isspace():
             if number == 1:
                 line = line.removeprefix(codecs.BOM_UTF8)
             yield number, line
 
 
-def _parquet(path: str, tally: Tally, progress: Progress | None) -> Iterator[tuple[Any, str]]:
+def _parquet(path: str, stats: ReadStats, progress: Progress | None) -> Iterator[tuple[Any, str]]:
     try:
         parquet = import_module("pyarrow.parquet")
     except ImportError:
@@ -356,12 +358,12 @@ def _parquet(path: str, tally: Tally, progress: Progress | None) -> Iterator[tup
     try:
         number = 0
         for batch in parquet.ParquetFile(path).iter_batches(batch_size=256):
-            tally.bytes += batch.nbytes
+            stats.bytes += batch.nbytes
             for row in batch.to_pylist():
                 number += 1
-                tally.records += 1
+                stats.records += 1
                 yield as_json(row, maps=True), f"{path}:{number}"
             if progress is not None:
-                progress(tally)
+                progress(stats)
     except (OSError, ValueError) as error:  # pyarrow's errors derive from these
-        tally.skip(f"the file could not be read, or not to its end ({_cause(error)})", path)
+        stats.skip(f"the file could not be read, or not to its end ({_cause(error)})", path)

@@ -1,7 +1,7 @@
 """Estimate the value of every span from numeric features, with gradient-boosted trees.
 
 question   the query, its variants and their vectors
-evidence   retrieval features of chunks: ranks, scores and agreement of the lists
+retrieval  features of chunks: ranks, scores and agreement of the lists
 shortlist  the chunks that are cut into spans
 spans      features and values of spans
 verify     calls an expensive scorer where its answer could change the window

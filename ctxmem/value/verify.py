@@ -89,7 +89,7 @@ def verify(
     batch = max(1, -(-most // BATCHES))
     scored = 0
     while scored < most:
-        ask = _worth_scoring(table, density, scores, limit)
+        ask = _next_to_score(table, density, scores, limit)
         ask = ask[said[ask]]
         _, first = np.unique(same[ask], return_index=True)  # each text once
         ask = ask[np.sort(first)][: min(batch, most - scored)]
@@ -97,8 +97,8 @@ def verify(
             break
         answers = np.full(len(number), np.nan)
         answers[same[ask]] = _scores(scorer, question.texts[0], [texts[s] for s in ask])
-        told = np.isfinite(answers[same])
-        scores[told] = answers[same][told]
+        answered = np.isfinite(answers[same])
+        scores[answered] = answers[same][answered]
         scored += len(ask)
         known = np.isfinite(scores)
         density[known] = _as_density(scores[known], drafted[known])
@@ -109,7 +109,7 @@ def verify(
     add_chunk_density(table)
 
 
-def _worth_scoring(
+def _next_to_score(
     table: Candidates, density: NDArray[np.float64], scores: NDArray[np.float64], limit: int
 ) -> NDArray[np.intp]:
     """Return the spans to score next, the greatest expected gain first; empty if none can gain.

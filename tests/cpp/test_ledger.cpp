@@ -30,6 +30,29 @@ std::vector<Statement> statements(const std::string &text,
     CHECK(s.strength >= 1 && s.strength <= 9);
     end = s.end;
   }
+  // Rows have the same offsets in characters; empty spans are 0 and 0.
+  const auto rows = statement_rows(view, found);
+  CHECK(rows.size() == found.size() * kStatementColumns);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const std::int64_t *row = rows.data() + i * kStatementColumns;
+    const auto at = [&](std::uint32_t byte) {
+      std::int64_t characters = 0;
+      for (std::uint32_t b = 0; b < byte; ++b)
+        characters += (static_cast<unsigned char>(text[b]) & 0xC0) != 0x80;
+      return characters;
+    };
+    const Statement &s = found[i];
+    CHECK(row[0] == static_cast<std::int64_t>(s.kind) && row[1] == s.language);
+    CHECK(row[2] == s.strength && row[3] == s.flags);
+    CHECK(row[4] == at(s.start) && row[5] == at(s.end));
+    CHECK(row[6] == at(s.cue_start) && row[7] == at(s.cue_end));
+    const bool subject = s.subject_start < s.subject_end;
+    CHECK(row[8] == (subject ? at(s.subject_start) : 0));
+    CHECK(row[9] == (subject ? at(s.subject_end) : 0));
+    const bool value = s.value_start < s.value_end;
+    CHECK(row[10] == (value ? at(s.value_start) : 0));
+    CHECK(row[11] == (value ? at(s.value_end) : 0));
+  }
   return found;
 }
 

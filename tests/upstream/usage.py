@@ -6,10 +6,11 @@ model, over the blocks and breakpoints of the request as it came.
 
 from __future__ import annotations
 
-import base64
 import functools
 import json
 from dataclasses import dataclass, field, replace
+
+from tiktoken_oracle import encoding
 
 from ctxmem.pricing import PRICES, Bill, Block, Prices
 
@@ -18,24 +19,6 @@ from .seals import decrypted
 IMAGE_TOKENS = 500  # any constant: what an image costs is not what is tested here
 MESSAGE_TOKENS = 3
 TTL_1H, WRITE_1H = 3600.0, 2.0
-
-
-@functools.cache
-def encoding(name: str = "o200k_base"):
-    """Return tiktoken's encoding, with the ranks that come with ctxmem, as there is no network."""
-    import tiktoken
-    from tiktoken_ext import openai_public
-
-    from ctxmem.tokens.packed import packed_path, published_lines
-
-    lines = published_lines(packed_path(name).read_bytes()).splitlines()
-    ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
-    original = openai_public.load_tiktoken_bpe
-    openai_public.load_tiktoken_bpe = lambda *_, **__: ranks
-    try:
-        return tiktoken.Encoding(**openai_public.ENCODING_CONSTRUCTORS[name]())
-    finally:
-        openai_public.load_tiktoken_bpe = original
 
 
 @functools.lru_cache(4096)

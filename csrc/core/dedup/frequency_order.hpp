@@ -14,7 +14,7 @@ inline std::uint64_t rarity_key(std::uint64_t shingle, std::uint8_t count) {
 }
 
 // Puts the rarest keys of a set first. A histogram over counts, each split by the hash, finds the few
-// keys worth sorting, and in which order their classes come: most counts are small, and those of a
+// keys to sort, and in which order their classes come: most counts are small, and those of a
 // text with one copy are all 2.
 class FrequencyOrder {
 public:

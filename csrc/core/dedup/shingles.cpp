@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t kShort = 0xA5A5F00D5EED0001ull;     // shingles of too few words
 constexpr std::uint64_t kWordless = 0xC0FFEE00BADC0DE5ull;  // shingles of bytes
 constexpr std::size_t kLong = 4096;       // above this many shingles the bitmap is no longer small
-constexpr std::size_t kManySuspects = 6;  // above this many, comparing each is dearer than a table
+constexpr std::size_t kManySuspects = 6;  // above this many, comparing each costs more than a table
 
 // Eight bytes a step; the last step takes the rest, and the size tells how many those are.
 std::uint64_t hash_bytes(std::string_view bytes, const WordKey& key) {

@@ -274,4 +274,32 @@ std::vector<Statement> find_statements(std::string_view text, bool replies, bool
     return MessageReader(text, replies, trusted, stop).read();
 }
 
+std::vector<std::int64_t> statement_rows(std::string_view text,
+                                         std::span<const Statement> statements) {
+    std::vector<std::int64_t> out;
+    out.reserve(statements.size() * kStatementColumns);
+    std::size_t byte = 0;
+    std::int64_t character = 0;
+    const auto begins = [&](std::size_t at) {
+        return (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
+    };
+    const auto characters = [&](std::size_t to) {
+        while (byte < to) character += begins(byte++);
+        while (byte > to) character -= begins(--byte);
+        return character;
+    };
+    for (const Statement& s : statements) {
+        out.insert(out.end(), {static_cast<std::int64_t>(s.kind), s.language, s.strength, s.flags});
+        for (const std::uint32_t place : {s.start, s.end, s.cue_start, s.cue_end})
+            out.push_back(characters(place));
+        for (const auto& [start, end] :
+             {std::pair{s.subject_start, s.subject_end}, std::pair{s.value_start, s.value_end}}) {
+            const bool none = start == end;
+            out.push_back(none ? 0 : characters(start));
+            out.push_back(none ? 0 : characters(end));
+        }
+    }
+    return out;
+}
+
 }  // namespace ctxmem

@@ -14,7 +14,9 @@
 // a bounded number of phrases.
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -65,5 +67,12 @@ struct Statement {
 // acceptances and refusals. `trusted`: the text is the operator's, so nothing counts as pasted.
 std::vector<Statement> find_statements(std::string_view text, bool replies, bool trusted,
                                        StopToken& stop = StopToken::none());
+
+// A row of numbers for each statement: kind, language, strength, flags, then start and end of
+// statement, cue, subject and value, in characters; 0 and 0 for an empty subject or value. Linear:
+// spans may go back by a sentence, so each offset is counted from the one before.
+constexpr std::size_t kStatementColumns = 12;
+std::vector<std::int64_t> statement_rows(std::string_view text,
+                                         std::span<const Statement> statements);
 
 }  // namespace ctxmem

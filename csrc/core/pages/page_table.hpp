@@ -145,7 +145,7 @@ public:
 
     // Store the policy's victims, whole units, until `needed` tokens of the budget are free; append
     // their slots to `out` in that order. Throws std::invalid_argument, before anything changes, if
-    // what is not pinned would not do; and where it stands, if the policy names a page that is not
+    // what is not pinned would not do; and where it is, if the policy names a page that is not
     // tracked.
     void evict(std::int64_t needed, std::vector<Slot>& out) {
         make_room(needed, &out);
@@ -405,7 +405,7 @@ private:
 
     std::size_t mask() const { return index_.size() - 1; }
 
-    // Where the page stands in the index, or the empty place where it would.
+    // Where the page is in the index, or the empty place where it would.
     std::size_t place_of(const ContentKey& id) const {
         std::size_t place = id.low & mask();
         while (index_[place] != kNoSlot && !(pages_[index_[place]].id == id))

@@ -1,4 +1,4 @@
-// What an eviction policy is told and what it answers.
+// The events that an eviction policy gets, and what it answers.
 //
 // A policy sees slots, dense numbers that the table gives to pages. A slot is *tracked* from
 // `on_insert` until `on_evict` or `on_remove`; only tracked slots are touched and asked for. After

@@ -7,8 +7,8 @@
 // which age it was missed. Pages that wait, and ghosts that were forgotten, count as far as they got
 // (the actuarial estimate, Cutler and Ederer 1958).
 //
-// The worth of a page is the most uses per time that it can be expected to earn, over all times to
-// wait for them: Gittins' index (1979) of its kind at its age. The page of least worth goes. This is
+// The index of a page is the most uses per time that it can be expected to earn, over all times to
+// wait for them: Gittins' index (1979) of its kind at its age. The page of the lowest index goes. This is
 // neither recency nor frequency but finds either where it holds: where hazards fall with age it is
 // LRU, where they depend on the kind alone it is LFU, and where reuse comes after a pause it waits as
 // long as that pays. What a fault costs is what the page takes, its tokens, so that sizes cancel.
@@ -19,7 +19,7 @@
 // the product. What a guess weighs is a share of the number of pages and a few more; old evidence
 // fades. Until any page was used again, the one unused for longest goes.
 //
-// Pages of one kind and age stand in one list, by last use, and move on as they grow older: a touch is
+// Pages of one kind and age are in one list, by last use, and move on as they grow older: a touch is
 // constant time; a victim is constant time amortised, with 2 * log2(age) moves in a life and a new
 // order of the lists, some 10 us, every 16 to 512 evictions.
 #pragma once
@@ -97,7 +97,7 @@ private:
         std::uint32_t uses;
     };
     struct Cell {
-        double worth;
+        double index;
         int kind;
         int age;
     };
@@ -179,7 +179,7 @@ private:
         return kNoSlot;
     }
 
-    // Order the lists by the worth of their pages.
+    // Order the lists by the index of their pages.
     void set_order() {
         const double pages = static_cast<double>(tracked_);
         forget_the_distant_past(pages);
@@ -188,9 +188,9 @@ private:
         order_.clear();
         for (int kind = 0; kind < kKinds; ++kind)
             for (int age = 0; age < ages; ++age)
-                order_.push_back({used_once_ ? worth(hazards[kind], age, ages) : 0.0, kind, age});
+                order_.push_back({used_once_ ? index(hazards[kind], age, ages) : 0.0, kind, age});
         std::sort(order_.begin(), order_.end(), [](const Cell& a, const Cell& b) {
-            return std::tuple(a.worth, -a.age, a.kind) < std::tuple(b.worth, -b.age, b.kind);
+            return std::tuple(a.index, -a.age, a.kind) < std::tuple(b.index, -b.age, b.kind);
         });
         next_order_ = evictions_ + std::clamp<std::uint64_t>(tracked_ / 16, 16, 512);
         order_holds_until_ = 2 * clock_;
@@ -204,7 +204,7 @@ private:
                 for (double& lives : ages) lives /= 2;
         ended_ /= 2;
     }
-    // The part of an age that lies behind the pages of a list, summed: they stand in order.
+    // The part of an age that lies behind the pages of a list, summed: they are in order.
     double way_of(std::uint16_t list, int age) const {
         if (lists_.size(list) == 0) return 0;
         return static_cast<double>(lists_.size(list)) *
@@ -259,7 +259,7 @@ private:
         return hazards;
     }
     // The most uses per time that a page of this age can be waited for.
-    static double worth(const ByAge& hazards, int age, int ages) {
+    static double index(const ByAge& hazards, int age, int ages) {
         double alive = 1;
         double uses = 0;
         double time = 0;
@@ -287,7 +287,7 @@ private:
     std::uint64_t order_holds_until_ = 0;
     std::size_t tracked_ = 0;
     std::size_t ghosts_ = 0;
-    bool used_once_ = false;  // until a page was used again all are worth the same, the oldest goes
+    bool used_once_ = false;  // until a page was used again all have one index, and the oldest goes
 };
 
 }  // namespace ctxmem

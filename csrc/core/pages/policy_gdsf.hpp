@@ -19,14 +19,14 @@ public:
 
     void on_insert(Slot slot) override {
         if (slot >= merits_.size()) merits_.resize(slot + 1);
-        merits_[slot] = {floor_ + worth(1, slot), 1, ++stamp_, 0, true};
+        merits_[slot] = {floor_ + merit_of(1, slot), 1, ++stamp_, 0, true};
         ++tracked_;
         push(slot);
         if (heap_.size() > 2 * tracked_ + 64) rebuild();
     }
     void on_touch(Slot slot) override {
         Merit& merit = merits_[slot];
-        merit.priority = floor_ + worth(++merit.uses, slot);
+        merit.priority = floor_ + merit_of(++merit.uses, slot);
         merit.stamp = ++stamp_;
     }
     void on_evict(Slot slot) override {
@@ -69,7 +69,7 @@ private:
         return std::tie(a.priority, a.stamp) > std::tie(b.priority, b.stamp);
     }
 
-    double worth(std::uint32_t uses, Slot slot) const {
+    double merit_of(std::uint32_t uses, Slot slot) const {
         return static_cast<double>(uses) / std::max(1, view_.pages[slot].tokens);
     }
     void push(Slot slot) {

@@ -12,7 +12,7 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kBridges = 5;   // top spans used as bridges to other documents
+constexpr std::size_t kTopSpans = 5;  // top spans that lead to other documents
 constexpr std::size_t kFeedback = 8;  // top spans used for relevance feedback
 constexpr std::size_t kLeaders = 3;   // top spans, and top documents, taken as the current answer
 constexpr std::size_t kName = 8;      // first terms of an opening, taken as the document's name
@@ -20,16 +20,16 @@ constexpr std::size_t kNames = 64;    // capitalised terms of a span tried as th
 constexpr double kRare = 0.1;         // rare: in at most this share of spans, openings ...
 constexpr double kFew = 4;            // ... or in at most this number
 
-class Bridges {
+class Multihop {
 public:
-    Bridges(const SpanTable& table, std::span<const float> worth, StopToken& stop)
-        : table_(table), worth_(worth), stop_(stop) {
+    Multihop(const SpanTable& table, std::span<const float> density, StopToken& stop)
+        : table_(table), density_(density), stop_(stop) {
         std::vector<std::uint32_t> order(table.spans());
         std::iota(order.begin(), order.end(), 0u);
         const std::size_t top = std::min(order.size(), kFeedback);
         std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top),
                           order.end(), [&](std::uint32_t a, std::uint32_t b) {
-                              return worth[a] != worth[b] ? worth[a] > worth[b] : a < b;
+                              return density[a] != density[b] ? density[a] > density[b] : a < b;
                           });
         best_.assign(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top));
     }
@@ -39,7 +39,7 @@ public:
     std::vector<double> shared() const {
         std::vector<double> most(table_.spans(), 0.0), one(table_.spans(), 0.0);
         std::vector<std::uint32_t> met;
-        for (const std::uint32_t from : first_best(kBridges)) {
+        for (const std::uint32_t from : first_best(kTopSpans)) {
             met.clear();
             for (const std::uint32_t term : table_.distinct(from)) {
                 if (table_.asked(term) || !rare(table_.postings(term).size(), table_.spans()))
@@ -67,7 +67,7 @@ public:
         for (std::size_t d = 0; d < whole.size(); ++d)
             for (const std::uint32_t term : opening(d, kOpening)) whole[d] += table_.weight(term);
         std::vector<std::uint32_t> met;
-        for (const std::uint32_t from : first_best(kBridges)) {
+        for (const std::uint32_t from : first_best(kTopSpans)) {
             met.clear();
             for (const std::uint32_t term : table_.distinct(from)) {
                 stop_.check(5 + 5 * table_.openings_with(term).size());
@@ -90,7 +90,7 @@ public:
     // document and in its own opening; only names with at least one term that is not in the query.
     Column names_in_openings() const {
         Column most(table_.documents(), 0.0f);
-        for (const std::uint32_t from : first_best(kBridges)) {
+        for (const std::uint32_t from : first_best(kTopSpans)) {
             const std::span<const Term> terms = table_.terms(from);
             std::size_t names = 0;
             for (std::size_t at = 0; at < terms.size() && names < kNames; ++at) {
@@ -143,7 +143,7 @@ public:
             for (const std::uint32_t term : table_.distinct(from)) {
                 if (table_.asked(term) || table_.weight(term) <= 0) continue;
                 stop_.check(5 + 5 * table_.postings(term).size());
-                const double weight = worth_[from] * table_.weight(term);
+                const double weight = density_[from] * table_.weight(term);
                 for (const auto& [span, count] : table_.postings(term))
                     if (span != from &&
                         !(elsewhere && table_.document(span) == table_.document(from)))
@@ -189,7 +189,7 @@ public:
             for (const std::uint32_t from : best_) {
                 stop_.check(5 + table_.input().width / 8);
                 const double cosine = alike(s, from);
-                if (from != s) near[s] += cosine * worth_[from];
+                if (from != s) near[s] += cosine * density_[from];
                 if (table_.document(s) != table_.document(from))
                     elsewhere[s] = std::max(elsewhere[s], cosine);
             }
@@ -238,26 +238,26 @@ private:
     }
 
     const SpanTable& table_;
-    std::span<const float> worth_;
+    std::span<const float> density_;
     StopToken& stop_;
     std::vector<std::uint32_t> best_;
 };
 
 }  // namespace
 
-void add_bridges(const SpanTable& table, std::span<const float> worth, Columns& columns,
-                 StopToken& stop) {
-    const Bridges bridges(table, worth, stop);
-    const std::vector<double> shared = bridges.shared();
-    columns.add("bridge", Column(shared.begin(), shared.end()));
-    columns.add("bridge_relative", scaled(shared));
-    columns.add("opening_named", of_documents(table, bridges.openings_named()));
-    columns.add("named_in_opening", of_documents(table, bridges.names_in_openings()));
-    columns.add("named_here", bridges.leaders_named());
-    columns.add("feedback", bridges.feedback(false));
-    columns.add("feedback_elsewhere", bridges.feedback(true));
-    columns.add("complement", bridges.complement());
-    bridges.add_near(columns);
+void add_multihop(const SpanTable& table, std::span<const float> density, Columns& columns,
+                  StopToken& stop) {
+    const Multihop multihop(table, density, stop);
+    const std::vector<double> shared = multihop.shared();
+    columns.add("multihop", Column(shared.begin(), shared.end()));
+    columns.add("multihop_relative", scaled(shared));
+    columns.add("opening_named", of_documents(table, multihop.openings_named()));
+    columns.add("named_in_opening", of_documents(table, multihop.names_in_openings()));
+    columns.add("named_here", multihop.leaders_named());
+    columns.add("feedback", multihop.feedback(false));
+    columns.add("feedback_elsewhere", multihop.feedback(true));
+    columns.add("complement", multihop.complement());
+    multihop.add_near(columns);
 }
 
 }  // namespace ctxmem

@@ -14,7 +14,7 @@ constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 std::vector<double> of_chunks(const SpanTable& table, Evidence kind) {
     std::vector<double> out(table.chunks());
     for (std::size_t c = 0; c < out.size(); ++c) {
-        out[c] = table.input().evidence[c * kEvidence + kind];
+        out[c] = table.input().retrieval[c * kRetrieval + kind];
         if (!std::isfinite(out[c])) out[c] = kUnknown;
     }
     return out;

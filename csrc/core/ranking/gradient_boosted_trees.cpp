@@ -30,15 +30,15 @@ GradientBoostedTrees::GradientBoostedTrees(const TreesData& data, std::size_t fe
     : bias_(data.bias), values_(data.value) {
     const std::size_t nodes = data.feature.size();
     require(data.threshold.size() == nodes && data.left.size() == nodes,
-            "forest: feature, threshold and left have different lengths; expected one a node");
+            "trees: feature, threshold and left have different lengths; expected one a node");
     require(std::isfinite(data.bias) && all_finite(data.threshold) && all_finite(data.value),
-            "forest: a number is not finite");
+            "trees: a number is not finite");
     std::size_t node = 0, value = 0;
     for (const std::uint32_t leaves : data.leaves) {
         require(leaves >= 1 && leaves <= kMostLeaves,
-                "forest: a tree has no leaf or more than 32; expected 1 to 32");
+                "trees: a tree has no leaf or more than 32; expected 1 to 32");
         require(leaves - 1 <= nodes - node && leaves <= data.value.size() - value,
-                "forest: the trees have more leaves than there are nodes and values");
+                "trees: the trees have more leaves than there are nodes and values");
         trees_.push_back({static_cast<std::uint32_t>(node),
                           static_cast<std::uint32_t>(node + leaves - 1),
                           static_cast<std::uint32_t>(value)});
@@ -53,9 +53,8 @@ GradientBoostedTrees::GradientBoostedTrees(const TreesData& data, std::size_t fe
             const Under at = open[--depth];
             const std::uint32_t left = data.left[node];
             require(left >= 1 && left < at.count,
-                    "forest: a node has no leaf on one side; expected 1 to all but 1 on its left");
-            require(data.feature[node] < features,
-                    "forest: a node looks at a feature there is not");
+                    "trees: a node has no leaf on one side; expected 1 to all but 1 on its left");
+            require(data.feature[node] < features, "trees: a node looks at a feature there is not");
             nodes_.push_back(
                 {data.feature[node], data.threshold[node], ~(first_bits(left) << at.from)});
             if (at.count - left > 1) open[depth++] = {at.from + left, at.count - left};
@@ -65,14 +64,14 @@ GradientBoostedTrees::GradientBoostedTrees(const TreesData& data, std::size_t fe
         value += leaves;
     }
     require(node == nodes && value == data.value.size(),
-            "forest: the trees have fewer leaves than there are nodes and values");
+            "trees: the trees have fewer leaves than there are nodes and values");
     values_.resize(values_.size() + kMostLeaves);  // the kernel reads as many for every tree
 }
 
 void GradientBoostedTrees::sum(std::span<const float* const> columns, std::span<float> out,
                                StopToken& stop) const {
     std::array<std::uint32_t, kRows> left_over;
-    const auto strike = kernels().strike;
+    const auto mask_leaves = kernels().mask_leaves;
     const auto leaf_sum = kernels().leaf_sum;
     for (std::size_t from = 0; from < out.size(); from += kRows) {
         const std::size_t rows = std::min(kRows, out.size() - from);
@@ -84,7 +83,7 @@ void GradientBoostedTrees::sum(std::span<const float* const> columns, std::span<
             std::fill_n(mask, rows, ~0u);
             for (std::uint32_t n = tree.first_node; n < tree.last_node; ++n) {
                 const Node node = nodes_[n];
-                strike(columns[node.feature] + from, rows, node.threshold, node.kept, mask);
+                mask_leaves(columns[node.feature] + from, rows, node.threshold, node.kept, mask);
             }
             // The leftmost leaf is never struck out without one to its right remaining, so a bit
             // is always set, and below the tree's number of leaves.

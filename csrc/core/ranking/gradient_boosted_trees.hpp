@@ -1,4 +1,4 @@
-// Forests of small trees, evaluated over many rows at once without a branch on what they hold.
+// Gradient-boosted small trees, evaluated over many rows at once without a branch on what they hold.
 //
 // A tree of at most 32 leaves is a set of masks (Lucchese et al., QuickScorer, SIGIR 2015): each of
 // its nodes that sends a row to the right strikes out the leaves on its left, and of what all nodes

@@ -7,7 +7,7 @@ namespace ctxmem {
 
 Column places(std::span<const float> values) {
     // Spans of one chunk share its numbers, and most spans have no query term, so equal numbers
-    // stand side by side: runs of them are sorted.
+    // are side by side: runs of them are sorted.
     struct Run {
         float value;
         std::uint32_t count;

@@ -51,9 +51,9 @@ void add_context(const SpanTable& table, Columns& columns, StopToken& stop);
 void add_size(const SpanTable& table, Columns& columns);
 
 // Features of the second round, computed from one draft value per span: ranks and multi-hop.
-void add_standing(const SpanTable& table, std::span<const float> worth, Columns& columns,
+void add_rank(const SpanTable& table, std::span<const float> density, Columns& columns,
+              StopToken& stop);
+void add_multihop(const SpanTable& table, std::span<const float> density, Columns& columns,
                   StopToken& stop);
-void add_bridges(const SpanTable& table, std::span<const float> worth, Columns& columns,
-                 StopToken& stop);
 
 }  // namespace ctxmem

@@ -19,12 +19,12 @@ struct SpanFeatures::Drafted {
         add_size(table, columns);
     }
 
-    Columns finals(std::span<const float> worth, StopToken& stop) const {
-        if (worth.size() != table.spans())
+    Columns finals(std::span<const float> density, StopToken& stop) const {
+        if (density.size() != table.spans())
             throw std::invalid_argument("span features: expected one value per span");
         Columns made;
-        add_standing(table, worth, made, stop);
-        add_bridges(table, worth, made, stop);
+        add_rank(table, density, made, stop);
+        add_multihop(table, density, made, stop);
         return made;
     }
 
@@ -88,8 +88,8 @@ const float* SpanFeatures::draft_column(std::size_t name) const {
     return drafted_->columns.values[name].data();
 }
 
-std::vector<float> SpanFeatures::finals(std::span<const float> worth, StopToken& stop) const {
-    const Columns made = drafted_->finals(worth, stop);
+std::vector<float> SpanFeatures::finals(std::span<const float> density, StopToken& stop) const {
+    const Columns made = drafted_->finals(density, stop);
     std::vector<float> all;
     all.reserve(spans() * made.values.size());
     for (const Column& column : made.values) all.insert(all.end(), column.begin(), column.end());

@@ -33,7 +33,7 @@ enum Evidence : std::size_t {
     kScore,      // best score, scaled within its list
     kMeanScore,  // mean of these scores
     kCosine,     // cosine of the embeddings of chunk and query
-    kEvidence,   // number of features
+    kRetrieval,  // number of features
 };
 
 struct SpanInput {
@@ -47,7 +47,7 @@ struct SpanInput {
     std::span<const std::string_view> names;          // name of each text's source; or no names
     // Chunks: each is a range of spans, chunk_first .. chunk_last.
     std::span<const std::int32_t> chunk_first, chunk_last;
-    std::span<const double> evidence;           // chunks x kEvidence
+    std::span<const double> retrieval;          // chunks x kRetrieval
     std::span<const std::string_view> queries;  // the query, then its variants
     // Unit vectors, spans x width and queries x width; or empty.
     std::span<const float> vectors, query_vectors;
@@ -71,7 +71,7 @@ public:
     const float* draft_column(std::size_t name) const;
     // The columns of the features of final_names() that are not in draft_names(), one after
     // another, given one draft value per span.
-    std::vector<float> finals(std::span<const float> worth,
+    std::vector<float> finals(std::span<const float> density,
                               StopToken& stop = StopToken::none()) const;
 
 private:

@@ -24,13 +24,13 @@ std::vector<std::size_t> columns_of(const std::vector<std::string>& names,
 // running text is used, from kStructured only the model for technical texts.
 constexpr double kProse = 0.04, kStructured = 0.10;
 
-void to_worth(std::vector<float>& odds) {
+void to_density(std::vector<float>& odds) {
     for (float& x : odds) x = static_cast<float>(1.0 / (1.0 + std::exp(-static_cast<double>(x))));
 }
 
 }  // namespace
 
-SpanModel::SpanModel(const NamedForest& draft, const NamedForest& final, float blend)
+SpanModel::SpanModel(const NamedTrees& draft, const NamedTrees& final, float blend)
     : draft_columns_(columns_of(draft.features, SpanFeatures::draft_names())),
       final_columns_(columns_of(final.features, SpanFeatures::final_names())),
       draft_(draft.trees, draft.features.size()),
@@ -48,9 +48,9 @@ std::vector<float> SpanModel::draft_odds(const SpanFeatures& features, StopToken
     return odds;
 }
 
-void SpanModel::revise(const SpanFeatures& features, std::span<const float> worth,
+void SpanModel::revise(const SpanFeatures& features, std::span<const float> density,
                        std::vector<float>& odds, StopToken& stop) const {
-    const std::vector<float> made = features.finals(worth, stop);
+    const std::vector<float> made = features.finals(density, stop);
     const std::size_t drafted = SpanFeatures::draft_names().size();
     std::vector<const float*> columns;
     for (const std::size_t k : final_columns_)
@@ -64,24 +64,24 @@ void SpanModel::revise(const SpanFeatures& features, std::span<const float> wort
 
 std::vector<float> SpanModel::draft(const SpanFeatures& features, StopToken& stop) const {
     std::vector<float> odds = draft_odds(features, stop);
-    to_worth(odds);
+    to_density(odds);
     return odds;
 }
 
-std::vector<float> SpanModel::revise(const SpanFeatures& features, std::span<const float> worth,
+std::vector<float> SpanModel::revise(const SpanFeatures& features, std::span<const float> density,
                                      StopToken& stop) const {
     std::vector<float> odds = draft_odds(features, stop);
-    revise(features, worth, odds, stop);
-    to_worth(odds);
+    revise(features, density, odds, stop);
+    to_density(odds);
     return odds;
 }
 
 std::vector<float> SpanModel::predict(const SpanFeatures& features, StopToken& stop) const {
     std::vector<float> odds = draft_odds(features, stop);
     std::vector<float> drafted(odds);
-    to_worth(drafted);
+    to_density(drafted);
     revise(features, drafted, odds, stop);
-    to_worth(odds);
+    to_density(odds);
     return odds;
 }
 
@@ -90,26 +90,26 @@ std::vector<float> GatedModel::mixed(const SpanFeatures& features, Verb&& verb) 
     const double share = (features.structured_share() - kProse) / (kStructured - kProse);
     if (share <= 0) return verb(prose_);
     if (share >= 1) return verb(structured_);
-    const auto odds = [](double worth) {
-        const double inside = std::clamp(worth, 1e-7, 1 - 1e-7);
+    const auto odds = [](double density) {
+        const double inside = std::clamp(density, 1e-7, 1 - 1e-7);
         return std::log(inside / (1 - inside));
     };
-    std::vector<float> worth = verb(prose_);
+    std::vector<float> density = verb(prose_);
     const std::vector<float> other = verb(structured_);
-    for (std::size_t s = 0; s < worth.size(); ++s)
-        worth[s] = static_cast<float>((1 - share) * odds(worth[s]) + share * odds(other[s]));
-    to_worth(worth);
-    return worth;
+    for (std::size_t s = 0; s < density.size(); ++s)
+        density[s] = static_cast<float>((1 - share) * odds(density[s]) + share * odds(other[s]));
+    to_density(density);
+    return density;
 }
 
 std::vector<float> GatedModel::draft(const SpanFeatures& features, StopToken& stop) const {
     return mixed(features, [&](const SpanModel& model) { return model.draft(features, stop); });
 }
 
-std::vector<float> GatedModel::revise(const SpanFeatures& features, std::span<const float> worth,
+std::vector<float> GatedModel::revise(const SpanFeatures& features, std::span<const float> density,
                                       StopToken& stop) const {
     return mixed(features,
-                 [&](const SpanModel& model) { return model.revise(features, worth, stop); });
+                 [&](const SpanModel& model) { return model.revise(features, density, stop); });
 }
 
 std::vector<float> GatedModel::predict(const SpanFeatures& features, StopToken& stop) const {

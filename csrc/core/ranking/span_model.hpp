@@ -1,7 +1,7 @@
 // Span value model: two stages of gradient-boosted trees. The second stage has the first stage's
 // predictions (drafts) among its features.
 //
-// The trees sum log-odds. A value (`worth`) is the expected share of a span's text that is
+// The trees sum log-odds. A value (`density`) is the expected share of a span's text that is
 // evidence, 0 to 1. The final log-odds blend both stages: the first has fewer features, and the
 // second repeats errors of the first.
 #pragma once
@@ -16,7 +16,7 @@
 namespace ctxmem {
 
 // Gradient-boosted trees and the names of their features; nodes refer to features by index.
-struct NamedForest {
+struct NamedTrees {
     std::vector<std::string> features;
     TreesData trees;
 };
@@ -24,14 +24,14 @@ struct NamedForest {
 class SpanModel {
 public:
     // `blend`: the share of the draft log-odds in the final log-odds, 0 to 1.
-    // Throws std::invalid_argument for an unknown feature name or an invalid forest.
-    SpanModel(const NamedForest& draft, const NamedForest& final, float blend);
+    // Throws std::invalid_argument for an unknown feature name or an invalid trees.
+    SpanModel(const NamedTrees& draft, const NamedTrees& final, float blend);
 
     // The value of each span by the first stage.
     std::vector<float> draft(const SpanFeatures& features,
                              StopToken& stop = StopToken::none()) const;
     // The final value of each span, given its draft or verified value.
-    std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth,
+    std::vector<float> revise(const SpanFeatures& features, std::span<const float> density,
                               StopToken& stop = StopToken::none()) const;
     // Draft, then revise.
     std::vector<float> predict(const SpanFeatures& features,
@@ -39,10 +39,10 @@ public:
 
 private:
     std::vector<float> draft_odds(const SpanFeatures& features, StopToken& stop) const;
-    void revise(const SpanFeatures& features, std::span<const float> worth,
+    void revise(const SpanFeatures& features, std::span<const float> density,
                 std::vector<float>& odds, StopToken& stop) const;
 
-    std::vector<std::size_t> draft_columns_, final_columns_;  // column of each forest feature
+    std::vector<std::size_t> draft_columns_, final_columns_;  // column of each feature of the trees
     GradientBoostedTrees draft_, final_;
     float blend_;
 };
@@ -60,7 +60,7 @@ public:
 
     std::vector<float> draft(const SpanFeatures& features,
                              StopToken& stop = StopToken::none()) const;
-    std::vector<float> revise(const SpanFeatures& features, std::span<const float> worth,
+    std::vector<float> revise(const SpanFeatures& features, std::span<const float> density,
                               StopToken& stop = StopToken::none()) const;
     std::vector<float> predict(const SpanFeatures& features,
                                StopToken& stop = StopToken::none()) const;

@@ -37,7 +37,7 @@ void SpanTable::check() const {
         in_.kind.size() != spans() || in_.flags.size() != spans() || in_.need.size() != spans() ||
         in_.block.size() != spans() || (!in_.names.empty() && in_.names.size() != merged_texts) ||
         in_.chunk_first.size() != in_.chunk_last.size() ||
-        in_.evidence.size() != in_.chunk_first.size() * kEvidence || in_.first[0] != 0 ||
+        in_.retrieval.size() != in_.chunk_first.size() * kRetrieval || in_.first[0] != 0 ||
         in_.first[merged_texts] != static_cast<std::int64_t>(spans()))
         throw std::invalid_argument("span features: the arrays have inconsistent lengths");
     if (in_.vectors.size() != spans() * in_.width ||

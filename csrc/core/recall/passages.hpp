@@ -1,4 +1,4 @@
-// Passages: the stretches of a message that are ranked and shown on their own.
+// Passages: the parts of a message that are ranked and shown on their own.
 //
 // A paragraph, a list or a block of code is one passage where it is short. A longer one is cut at
 // lines, a longer line at sentences. Short neighbours are joined, and a heading or lead-in goes with

@@ -323,7 +323,7 @@ bool Enumeration<Words>::enumerate(std::size_t node, std::int64_t depth, StopTok
         const std::int64_t loss = bound_.node_total[node] + charge;
         if (loss <= depth) out.push_back({0, -charge, loss, {}, kClosed, kStart});
     }
-    // Children come in as runs too; the closed one may stand out of order.
+    // Children come in as runs too; the closed one may be out of order.
     std::sort(out.begin(), out.end(), [](const Part& a, const Part& b) {
         if (a.facts != b.facts) return a.facts < b.facts;
         return a.tokens < b.tokens;

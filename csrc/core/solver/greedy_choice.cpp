@@ -1,4 +1,4 @@
-// What a candidate costs and is worth in the present window; see greedy_fill.hpp.
+// The cost and the value of a candidate in the present window; see greedy_fill.hpp.
 #include <algorithm>
 
 #include "core/solver/greedy_fill.hpp"

@@ -341,7 +341,7 @@ void GreedyFill::note_price(double density) {
     }
 }
 
-// Records that a unit and its match are worth less together, whichever is taken first: the losses
+// Records that a unit and its match have less value together, whichever is taken first: the losses
 // are shares of the value of each.
 void GreedyFill::note_repetition(std::uint32_t unit, const WindowDuplicates::Match& match,
                                  double loss, double loss_of_match) {

@@ -75,7 +75,7 @@ enum class Outcome : std::uint8_t {
     under_minimum,  // the minimum of `section` was not reached
 };
 
-// Two units that are worth less together than each alone, by at least `loss`.
+// Two units whose joint value is below the sum of both, by at least `loss`.
 struct Repetition {
     std::uint32_t a, b;
     double loss;

@@ -1,6 +1,6 @@
 // Openers: words at the head of a sentence that point back to the one before.
 //
-// "It expires after an hour." is understood where the sentence stands that says what expires.
+// "It expires after an hour." is understood only with the sentence that says what expires.
 // Pronouns point to what was named ("He", "Sie", "Он"), demonstratives to the very sentence before
 // ("This", "Such notice", "Dies"), contrasts limit it ("However", "Jedoch"). Lists of the commonest
 // of fourteen languages, sorted; a word is compared as it is written at the head of a sentence.

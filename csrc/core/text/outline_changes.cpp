@@ -72,9 +72,9 @@ std::size_t version_size(std::string_view s, bool whole) {
 }
 
 // Whether what follows a version number may follow it in the line of a release:
-// nothing, a date, a name behind a dash, a remark in brackets. `told`: a word
+// nothing, a date, a name behind a dash, a remark in brackets. `named`: a word
 // says that the number is a version.
-bool ends_release(std::string_view rest, bool told) {
+bool ends_release(std::string_view rest, bool named) {
     const bool spaced = !rest.empty() && rest[0] == ' ';
     rest = without_space(rest);
     if (rest.empty() || rest == ":") return true;
@@ -88,7 +88,7 @@ bool ends_release(std::string_view rest, bool told) {
         (set_off || is_digit(head) || std::count(rest.begin(), rest.end(), ' ') <= 5))
         return true;
     if (!set_off) return false;
-    return told || lower(rest).find("unreleased") != std::string::npos;
+    return named || lower(rest).find("unreleased") != std::string::npos;
 }
 
 // "gzip (1.10-4) unstable; urgency=medium"
@@ -123,19 +123,19 @@ bool is_dated_release(std::string_view content) {
 bool names_release(std::string_view content) {
     if (content.size() > kLongRelease) return false;
     if (is_debian_release(content) || is_dated_release(content)) return true;
-    bool told = false;
+    bool named = false;
     std::string_view name;  // the only word before the number
     std::size_t words = 0;
     for (std::string_view rest = content; !rest.empty() && words <= 7; ++words) {
-        const std::size_t size = version_size(rest, told);
+        const std::size_t size = version_size(rest, named);
         if (size > 0) {
             const std::string_view after = rest.substr(size);
-            if (words == 0 || told) {
+            if (words == 0 || named) {
                 const bool alone = without_space(after).empty();
                 const std::string_view number = rest.substr(0, size);
-                const bool plain = !told && std::count(number.begin(), number.end(), '.') < 2 &&
+                const bool plain = !named && std::count(number.begin(), number.end(), '.') < 2 &&
                                    (number[0] | 0x20) != 'v' && number[0] != '[';
-                return !(alone && plain) && ends_release(after, told);
+                return !(alone && plain) && ends_release(after, named);
             }
             return words == 1 && is_alpha(name[0]) && has_year(after) && ends_release(after, true);
         }
@@ -147,12 +147,12 @@ bool names_release(std::string_view content) {
             low == "version" || low == "release" || low == "version:" || low == "release:";
         if (words == 0) {
             name = word;
-            told = says || low == "changes" || low == "noteworthy" || low == "news" ||
-                   word == "What's" || (low == "major" && rest.find("hanges") != rest.npos);
+            named = says || low == "changes" || low == "noteworthy" || low == "news" ||
+                    word == "What's" || (low == "major" && rest.find("hanges") != rest.npos);
         } else if (says && words <= 1) {
-            told = true;
+            named = true;
         }
-        if (words >= 1 && !told) return false;
+        if (words >= 1 && !named) return false;
         rest = without_space(rest.substr(end));
     }
     return false;

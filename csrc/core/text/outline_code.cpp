@@ -34,8 +34,8 @@ void OutlineReader::find_torn_fence() {
     if (text_.find("```") == text_.npos) return;
     std::size_t first = count();
     int opens_first = 0, closes_first = 0;  // lines that contradict each reading
-    bool inside = false, told = false;
-    for (std::size_t i = 0; i < count() && !told; ++i) {
+    bool inside = false, decided = false;
+    for (std::size_t i = 0; i < count() && !decided; ++i) {
         if (blank(i)) continue;
         if (const std::size_t after = patch_end(i); after > i) {
             i = after - 1;  // the lines of a patch are no fences of this text
@@ -46,7 +46,7 @@ void OutlineReader::find_torn_fence() {
         if (size > 0) {
             // A fence with a language is an opening one, so the lines above it are outside.
             if (here.size() > size) {
-                told = true;
+                decided = true;
                 if (first < count()) (inside ? opens_first : closes_first) += 1000;
                 break;
             }
@@ -66,7 +66,7 @@ void OutlineReader::find_torn_fence() {
     }
     if (first == count() || filled(0) >= count()) return;
     // A complete text has an even number of fences.
-    if (!told) (inside ? opens_first : closes_first) += 1;
+    if (!decided) (inside ? opens_first : closes_first) += 1;
     torn_ = closes_first < opens_first;
     torn_close_ = first;
 }

@@ -166,22 +166,23 @@ std::size_t OutlineReader::take_json(std::size_t i) {
 // The last line of the data that begins at line i, within about `most` lines; i itself if the lines
 // are not data.
 std::size_t OutlineReader::record_end(std::size_t i, std::size_t most) const {
-    const bool told = options_.format == Format::record;
+    const bool known = options_.format == Format::record;
     std::size_t members = 0, openers = 0, total = 0, last = i, plain = 0;
     for (std::size_t k = i; !blank(k) || (k > i && filled(k) < count()); ++k) {
         if (k >= count()) break;
         if (blank(k)) {
-            if (told || line(filled(k)).indent > line(i).indent || openers > 0) {
+            if (known || line(filled(k)).indent > line(i).indent || openers > 0) {
                 k = filled(k) - 1;
                 continue;
             }
             break;
         }
         const std::string_view here = content(k);
-        if (fence_size(here) > 0 || (!told && (here.starts_with("## ") || here.starts_with(".. "))))
+        if (fence_size(here) > 0 ||
+            (!known && (here.starts_with("## ") || here.starts_with(".. "))))
             break;
         const LineKind what = kind(k);
-        if (what == LineKind::other && !told && line(k).indent <= line(i).indent) break;
+        if (what == LineKind::other && !known && line(k).indent <= line(i).indent) break;
         ++total;
         members += what == LineKind::member;
         openers +=
@@ -190,7 +191,7 @@ std::size_t OutlineReader::record_end(std::size_t i, std::size_t most) const {
         last = k;
         if (total > most) break;
     }
-    if (told) return last > i || total > 0 ? std::max(last, i) : i;
+    if (known) return last > i || total > 0 ? std::max(last, i) : i;
     if (last == i || total < 2) return i;
     const std::size_t keyed = members + openers;
     if (keyed < 2 || plain * 2 > keyed || (2 * keyed < total && openers == 0)) return i;

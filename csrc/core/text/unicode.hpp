@@ -54,7 +54,7 @@ inline CodePoint decode(std::string_view text, std::size_t at) {
     return {(lead & 0x07u) << 18 | byte(1) << 12 | byte(2) << 6 | byte(3), capped(4)};
 }
 
-// The class with its flags, as it stands in the table.
+// The class with its flags, as it is in the table.
 inline std::uint8_t class_byte(char32_t c) {
     return c < 0x110000 ? tables::kClassBlocks[tables::kClassIndex[c >> 7] * 128u + (c & 127u)] : 0;
 }

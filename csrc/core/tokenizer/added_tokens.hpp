@@ -35,7 +35,7 @@ public:
     // Whether no token holds a newline, takes white space along or looks at what is beside it.
     bool within_lines() const;
 
-    // visit(begin, end, is_token) for each match and each stretch between matches, in order.
+    // visit(begin, end, is_token) for each match and each part between matches, in order.
     template <class Visit>
     void split(std::string_view text, Visit visit) const {
         std::size_t done = 0;

@@ -533,7 +533,7 @@ std::int64_t Bpe::count(std::string_view text, StopToken& stop) const {
 void Bpe::count_spans(std::string_view text, std::span<const ByteSpan> spans, std::int64_t* counts,
                       StopToken& stop) const {
     const Borrowed work(*this, stop);
-    // borders[i] is where piece i begins, totals[i] the tokens of what stands before it.
+    // borders[i] is where piece i begins, totals[i] the tokens of what is before it.
     std::vector<std::size_t> borders{0};
     std::vector<std::int64_t> totals{0};
     std::size_t at = 0;

@@ -89,7 +89,7 @@ public:
 
     // counts[i] = count(text.substr(span i)), from one pass over the text.
     //
-    // Two facts make it one pass. (1) A piece is found without looking at what stands before it; so
+    // Two facts make it one pass. (1) A piece is found without looking at what is before it; so
     // once the pieces of text[s:] and of the text have a border in common, all later ones are
     // common. (2) Cutting a text at e changes no piece [a, b) with b <= e unless text[a:e] is
     // whitespace: the expressions can gain from an end only in their last alternatives (`$` and

@@ -77,7 +77,7 @@ private:
     std::size_t mask() const { return index_.size() - 1; }
     std::size_t home_of(const ContentKey& key) const { return key.low & mask(); }
 
-    // Where the key stands in the index, or the empty place where it would.
+    // Where the key is in the index, or the empty place where it would.
     std::size_t place_of(const ContentKey& key) const {
         std::size_t place = home_of(key);
         while (index_[place] != kEmpty && !(slots_[index_[place]].key == key))

@@ -218,7 +218,7 @@ Classes classify(const char* block) {
 }
 #else
 // Eight bytes at a time: a byte of flags each, then the 8 x 8 bits transposed (Warren, Hacker's
-// Delight 7-3), so that each flag's eight bits stand together.
+// Delight 7-3), so that each flag's eight bits are together.
 constexpr struct Flags {
     std::uint8_t of[256] = {};
     constexpr Flags() {
@@ -277,7 +277,7 @@ std::uint64_t number_starts(std::uint8_t most, std::uint64_t digit) {
 }
 
 // What starts a piece in whitespace. In gpt2 a run does, and its last character if something
-// follows. In the others so does what stands after the last newline: blanks after a newline, unless
+// follows. In the others so does what is after the last newline: blanks after a newline, unless
 // another newline ends them; and the last character only if it is no newline.
 template <Family family>
 std::uint64_t space_starts(std::uint64_t blank_or_tab, std::uint64_t newline) {

@@ -30,9 +30,9 @@ std::size_t size_at(std::string_view text, std::size_t at) {
 }  // namespace
 
 // Tokens of pieces that are given from left to right, or all from right to left.
-class SentencePieceModel::Tally {
+class SentencePieceModel::PieceCount {
 public:
-    explicit Tally(bool byte_fallback) : byte_fallback_(byte_fallback) {}
+    explicit PieceCount(bool byte_fallback) : byte_fallback_(byte_fallback) {}
 
     void add(bool unknown, std::size_t bytes) {
         if (unknown && byte_fallback_)
@@ -253,7 +253,7 @@ std::int64_t SentencePieceModel::count_as_defined(std::string_view text) const {
         push(left.previous, pair.left);
         push(pair.left, left.next);
     }
-    Tally tally(byte_fallback_);
+    PieceCount total(byte_fallback_);
     std::vector<std::string_view> parts;
     for (std::int32_t i = 0; i >= 0; i = node(i).next) {
         parts.push_back(text.substr(node(i).begin, node(i).size));
@@ -262,14 +262,14 @@ std::int64_t SentencePieceModel::count_as_defined(std::string_view text) const {
             parts.pop_back();
             const auto split = splits.find(part);
             if (split == splits.end()) {
-                tally.add(is_unknown(part), part.size());
+                total.add(is_unknown(part), part.size());
             } else {
                 parts.push_back(part.substr(split->second));
                 parts.push_back(part.substr(0, split->second));
             }
         }
     }
-    return tally.tokens;
+    return total.tokens;
 }
 
 std::int64_t SentencePieceModel::count_unigram(std::string_view text) const {
@@ -304,36 +304,36 @@ std::int64_t SentencePieceModel::count_unigram(std::string_view text) const {
         if (!known) reach(character, unknown_score_, unknown_);
         at += character;
     }
-    Tally tally(byte_fallback_);
+    PieceCount total(byte_fallback_);
     for (std::size_t end = text.size(); end > 0; end = nodes[end].begin)
-        tally.add(nodes[end].token == unknown_, end - nodes[end].begin);
+        total.add(nodes[end].token == unknown_, end - nodes[end].begin);
     if (nodes.size() > kKept) nodes = {};
-    return tally.tokens;
+    return total.tokens;
 }
 
 std::int64_t SentencePieceModel::count_words(std::string_view text) const {
-    Tally tally(byte_fallback_);
+    PieceCount total(byte_fallback_);
     std::size_t begin = 0;
     const auto add = [&](std::size_t end) {
-        tally.add(is_unknown(text.substr(begin, end - begin)), end - begin);
+        total.add(is_unknown(text.substr(begin, end - begin)), end - begin);
         begin = end;
     };
     for (std::size_t at = text.find(kSpaceMark, 1); at < text.size();
          at = text.find(kSpaceMark, at + 1))
         add(at);
     add(text.size());
-    return tally.tokens;
+    return total.tokens;
 }
 
 std::int64_t SentencePieceModel::count_characters(std::string_view text) const {
-    Tally tally(byte_fallback_);
+    PieceCount total(byte_fallback_);
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t defined = user_defined_at(text, at);
         const std::size_t size = defined > 0 ? defined : size_at(text, at);
-        tally.add(is_unknown(text.substr(at, size)), size);
+        total.add(is_unknown(text.substr(at, size)), size);
         at += size;
     }
-    return tally.tokens;
+    return total.tokens;
 }
 
 }  // namespace ctxmem

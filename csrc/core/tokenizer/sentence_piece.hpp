@@ -68,7 +68,7 @@ public:
     bool fast() const { return type_ != SentencePieceFile::byte_pair || merges_ != nullptr; }
 
 private:
-    class Tally;
+    class PieceCount;
 
     void check(const SentencePieceFile& file);
     void read_byte_pairs(const SentencePieceFile& file);

@@ -39,7 +39,7 @@ public:
         std::uint64_t first = 0;
         std::uint64_t second = 0;
         const auto add = [&](std::uint64_t word) {
-            // 61 bits at most, in two parts, so that the word is told whole.
+            // 61 bits at most, in two parts, so that the whole word is hashed.
             for (const std::uint64_t part : {word & 0xFFFFFFFFu, word >> 32}) {
                 first = times(first, points_[0]) + part;
                 second = times(second, points_[1]) + part;

@@ -44,7 +44,7 @@ std::int64_t Tokenizer::count(std::string_view text, StopToken& stop) const {
     return total;
 }
 
-// A stretch of the text as it is, not empty.
+// A part of the text as it is, not empty.
 std::int64_t Tokenizer::count_between(std::string_view text, bool first, StopToken& stop) const {
     std::string buffer;
     if (parts_.normaliser != nullptr) text = parts_.normaliser->apply(text, buffer);

@@ -1,7 +1,7 @@
 // A tokenizer as a file describes it, counting only: added tokens, normaliser, pre-tokeniser, model.
 //
 // The order is that of Hugging Face's tokenizers. Added tokens that are matched in the text as it is
-// come out first; each stretch between them is normalised by itself; then the added tokens that are
+// come out first; each part between them is normalised by itself; then the added tokens that are
 // matched in normalised text come out; what is left is cut into pieces, and the model counts each.
 // Byte pairs with one of the known patterns (pretokenise.hpp) cut and count in one go.
 #pragma once

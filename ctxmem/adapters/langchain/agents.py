@@ -31,10 +31,9 @@ from typing_extensions import NotRequired, TypedDict
 
 from ctxmem.adapters.conversation import Conversation, named
 from ctxmem.adapters.langchain.texts import text_of, texts_and_others
-from ctxmem.adapters.langchain.tools import FIND_TOOL, Offer, ToolChooser, Trial
+from ctxmem.adapters.langchain.tools import Offer, ToolChooser, Trial
 from ctxmem.adapters.policies import policy_of
-from ctxmem.chat import OVERHEAD, count_messages
-from ctxmem.chat.tools import forced_name
+from ctxmem.chat import OVERHEAD, count_messages, forced_name
 from ctxmem.errors import BudgetError, InputError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.intake import read_budget
@@ -43,6 +42,7 @@ from ctxmem.protocols import PageStore
 from ctxmem.schema import Budget, PageId
 from ctxmem.stores import MemoryStore, open_store
 from ctxmem.tokens import count_tokens, resolve
+from ctxmem.toolset import FIND_TOOL_NAME
 
 # Came with langchain 1.2.10; before, a model call could not write to the state.
 _Extended: Any = getattr(types, "ExtendedModelResponse", None)
@@ -312,7 +312,7 @@ class ContextMiddleware(AgentMiddleware):
         if self._chooser is None:
             return [], [Trial(partial(Offer, request.tools))]
         mine = [tool for tool in request.tools if any(map(_is, self.tools, repeat(tool)))]
-        own = [tool for tool in mine if tool.name != FIND_TOOL]
+        own = [tool for tool in mine if tool.name != FIND_TOOL_NAME]
         choice = request.tool_choice
         return own, self._chooser.trials(
             thread,

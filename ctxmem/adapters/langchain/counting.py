@@ -20,7 +20,7 @@ def token_counter(
     It is what LangChain calls a `token_counter`: pass it to its `trim_messages`, to
     `SummarizationMiddleware` or to `ContextEditingMiddleware`, which ask for the count of the same
     messages again and again. For another encoding bind it:
-    `functools.partial(token_counter, counter="gpt-4")`. What is counted stands in
+    `functools.partial(token_counter, counter="gpt-4")`. What is counted is listed in
     `docs/messages.md`; errors are those of `ctxmem.count_messages`.
 
     >>> from langchain_core.messages import HumanMessage, trim_messages

@@ -28,7 +28,7 @@ class ContextCompressor(BaseDocumentCompressor):
     documents that come back, joined by `separator`, are never above the budget. Each keeps its id
     and metadata; of repeats the best-ranked survives. Under the one metadata key "ctxmem" it says
     why it is there: `reason`, `detail`, `relevance`, `tokens`, `positions` (of itself and of all
-    that it stands for, in the input), `ids` and `sources` of the same.
+    that it represents, in the input), `ids` and `sources` of the same.
 
     Documents are taken to come best first, as retrievers return them; say `ranked=False` where they
     do not. `window` returns the whole account instead of documents.
@@ -89,9 +89,9 @@ class DuplicateFilter(BaseDocumentTransformer, BaseModel):
     For pipelines that have no budget, in the place of `EmbeddingsRedundantFilter`, which keeps the
     worse-ranked. Documents are compared by their words, exactly (`threshold` as in
     `ctxmem.find_near_duplicates`); with `embeddings` also by meaning, from a cosine of `similar`
-    on. Versions that say different things (`ctxmem.differences`) stand side by side, unless
+    on. Versions that say different things (`ctxmem.differences`) are all returned, unless
     `careful` is False. The metadata key "ctxmem" holds the `positions`, `ids` and `sources` of all
-    that a document stands for.
+    that a document represents.
 
     >>> from langchain_core.documents import Document
     >>> found = [Document("The fee is due on Monday.", id=i) for i in ("best", "copy")]
@@ -107,7 +107,7 @@ class DuplicateFilter(BaseDocumentTransformer, BaseModel):
     careful: bool = True
 
     def transform_documents(self, documents: Sequence[Document], **_: Any) -> Sequence[Document]:
-        """Return the documents that stand for themselves, in their order."""
+        """Return the documents that represent themselves, in their order."""
         texts = [document.page_content for document in documents]
         meaning: dict[str, Any] = {}
         if self.embeddings is not None and texts:

@@ -29,7 +29,7 @@ from langgraph.store.base import (
 
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.forking import ForkSafeLock
-from ctxmem.memory.recall import ranked
+from ctxmem.memory import ranked
 from ctxmem.protocols import PageStore
 from ctxmem.schema import PageId
 from ctxmem.stores import open_store
@@ -44,7 +44,7 @@ class PageBaseStore(langgraph.store.base.BaseStore, langchain_core.stores.BaseSt
     `mset`, `mdelete` and `yield_keys` in one `namespace` of its own, for values that are bytes,
     `Document`s or what JSON knows: a cache for embeddings, a docstore for a retriever.
 
-    A namespace is a session of the page store and every write a record in its journal: what has
+    A namespace is a session of the page store and every write a record in its log: what has
     returned survives the process, writes to one namespace in one batch are all there or none, and
     several processes may share a file. `store` is ":memory:", a path or a `ctxmem.PageStore`.
 
@@ -163,7 +163,7 @@ class PageBaseStore(langgraph.store.base.BaseStore, langchain_core.stores.BaseSt
         """Yield the keys, or those that begin with a prefix."""
         yield from [k for k in self._space(self.namespace).rows if k.startswith(prefix or "")]
 
-    # Journal -------------------------------------------------------------------------------------
+    # Log -----------------------------------------------------------------------------------------
 
     def _spaces(self) -> list[tuple[str, ...]]:
         spaces = [tuple(json.loads(session)) for session in self.pages.sessions(self.tenant)]
@@ -236,7 +236,7 @@ class _Row(NamedTuple):
 
 @dataclass(slots=True)
 class _Space:
-    """What the journal of a namespace comes to."""
+    """The state of a namespace, from its log."""
 
     version: int = 0
     rows: dict[str, _Row] = field(default_factory=dict)

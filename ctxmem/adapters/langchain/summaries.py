@@ -9,8 +9,7 @@ from typing import Any
 
 from ctxmem.chat import passages
 from ctxmem.intake import read_budget
-from ctxmem.memory import Missing, verify_summary
-from ctxmem.memory.summary import BINDING
+from ctxmem.memory import BINDING, Missing, verify_summary
 from ctxmem.pipeline import pack
 from ctxmem.schema import Budget, Chunk
 from ctxmem.tokens import count_tokens

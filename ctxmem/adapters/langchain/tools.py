@@ -14,10 +14,16 @@ from ctxmem.chat import count_messages
 from ctxmem.errors import BudgetError
 from ctxmem.forking import ForkSafeLock
 from ctxmem.schema import Section
-from ctxmem.toolset import Tool, find_tool, find_tools, rank_tools, read_tools, shaped
-from ctxmem.toolset.finding import NAME
+from ctxmem.toolset import (
+    FIND_TOOL_NAME,
+    Tool,
+    find_tool,
+    find_tools,
+    rank_tools,
+    read_tools,
+    shaped,
+)
 
-FIND_TOOL = NAME
 """The name of the tool that finds the tools that were deferred."""
 _FOUND = 3  # tools that a search returns, unless it names more
 _THREADS = 256
@@ -224,7 +230,7 @@ def _found(messages: Iterable[BaseMessage]) -> set[str]:
     """Return the names of the tools that `find_tool` returned in these messages."""
     names: set[str] = set()
     for message in messages:
-        if not isinstance(message, ToolMessage) or message.name != NAME:
+        if not isinstance(message, ToolMessage) or message.name != FIND_TOOL_NAME:
             continue
         try:
             answer = json.loads(message.content) if isinstance(message.content, str) else None

@@ -28,7 +28,7 @@ class ContextPostprocessor(BaseNodePostprocessor):
     `separator` between them, is never above the budget. Each keeps its id, metadata, relationships
     and score; of repeats the best-ranked survives. Under the metadata key "ctxmem", which is
     excluded from prompts and embeddings, it says why it is there: `reason`, `detail`, `relevance`,
-    `tokens`, and the `positions` and `ids` of all that it stands for.
+    `tokens`, and the `positions` and `ids` of all that it represents.
 
     Nodes are taken to come best first; say `ranked=False` where they do not. Nodes without text,
     such as images, are passed through behind the others. `window` returns the whole account.

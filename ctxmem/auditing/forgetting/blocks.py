@@ -156,7 +156,7 @@ def _blocks(part: Part, role: str) -> list[Block]:
 
 
 def _result(part: Part, depth: int) -> str:
-    inside = inner_parts(part, 0)
+    inside = inner_parts(part)
     if inside is None:
         return written(part.body)
     texts = []

@@ -325,9 +325,9 @@ class Walk:
                     entry.summary = True
         elif self._before and not any(entries[i].role != "system" for i in known) and tail:
             first = entries[tail[0]]
-            told = len(tail) >= 2 or len(first.text) >= _LONG  # no word of a short question
+            long = len(tail) >= 2 or len(first.text) >= _LONG  # no word of a short question
             noted = len(tail) >= 2 and is_note_before(first, entries[tail[1]])
-            if first.role == "system" or (told and is_summary(first)) or noted:
+            if first.role == "system" or (long and is_summary(first)) or noted:
                 first.summary = True
             else:
                 chat = sum(entry.role != "system" for entry in self._before)

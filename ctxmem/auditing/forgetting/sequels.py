@@ -91,7 +91,7 @@ def _continues(before: Conversation, one: Conversation) -> bool:
     known = {entry.sign for entry in last if entry.role != "system" and len(entry.text) > 20}
     if not spoken or len(last) < 3:
         return False
-    told = any(is_summary(entry) for entry in first[:3])
-    told = told or (len(spoken) >= 2 and is_note_before(spoken[0], spoken[1]))
+    summarised = any(is_summary(entry) for entry in first[:3])
+    summarised = summarised or (len(spoken) >= 2 and is_note_before(spoken[0], spoken[1]))
     shared = any(entry.sign in known for entry in spoken)
-    return (told and (mine == theirs or shared)) or (shared and mine == theirs)
+    return (summarised and (mine == theirs or shared)) or (shared and mine == theirs)

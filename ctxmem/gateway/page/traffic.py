@@ -249,7 +249,7 @@ class Traffic:
                 name = _OTHER
             counts[name] = counts.get(name, 0) + 1
 
-    # Telling --------------------------------------------------------------------------------------
+    # Printing -------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         """Return sums, the conversations without their requests, receipts and findings."""

@@ -125,7 +125,7 @@ class PostgresStore(SharedStore):
         return {version: (checksum, payload) for version, checksum, payload in rows}
 
     def _last_version(self, seal: Seal, number: int) -> int:
-        # Journals have no gaps, so what lies far beyond the number of records is damage too.
+        # Logs have no gaps, so what lies far beyond the number of records is damage too.
         query = (
             "SELECT max(version) FROM record WHERE session = %b AND version <= "
             "(SELECT 2 * count(*) FROM record WHERE session = %b)"

@@ -10,7 +10,7 @@ from ctxmem.chat.parts import parts_of
 from ctxmem.chat.shapes import ROLES, role_of
 from ctxmem.memory.ledger import STANDING, Entry, Ledger, line
 
-SHARE, MOST = 0.2, 1_500
+NOTE_SHARE, NOTE_MOST = 0.2, 1_500
 """A note has this share of the tokens for messages, and no more than so many."""
 _OTHERS = 0.25
 """Share of a note for values and facts, which bind less than rules and decisions."""

@@ -42,7 +42,7 @@ class _Seen(NamedTuple):
     question: int  # in front of the window, -1 if none is
 
 
-class Growing:
+class IncrementalTrimmer:
     """Trims as `trim_messages(..., low_water=)` does, and remembers where its window begins.
 
     For one history after the other the result is the same; for one that begins with the very
