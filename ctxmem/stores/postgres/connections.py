@@ -125,8 +125,10 @@ class Connections:
                     reconnect_timeout=self.timeout,
                     kwargs={"autocommit": True, "connect_timeout": self._patience},
                     configure=self._configure,
-                    open=True,
+                    open=False,
                 )
+                # A call that came before the first connection would have the pool make a second.
+                pool.open(wait=True, timeout=self.timeout)
                 self._pool = pool
             return self._pool
 
