@@ -20,7 +20,7 @@ import servers
 
 import ctxmem
 from ctxmem.stores import PostgresStore, RedisStore, open_store
-from ctxmem.stores.postgres import connections
+from ctxmem.stores.postgres import arrays, connections
 from ctxmem.stores.seal import Seal, tenant_key
 
 KINDS = servers.STORES[2:]
@@ -129,6 +129,36 @@ def test_an_append_and_a_read_touch_only_the_pages_they_name(postgres_here, monk
                 assert pages == store.pages("t", "s", [*pages, "unknown"])
             ((count,),) = connection.execute(touched).fetchall()
     assert 0 < count <= 8 * 6
+
+
+@pytest.mark.parametrize(
+    "parts", [[], [b""], [b"one"], [b"\0\xff", b"", b"x" * 70_000, b'{,}"NULL\\']]
+)
+def test_an_array_of_bytes_arrives_as_it_was_sent(postgres_here, parts):
+    with PostgresStore(postgres_here.dsn(), schema="arrays") as store:
+        query, values = "SELECT %b::bytea[], cardinality(%b)", (arrays.ByteArray(parts),) * 2
+        answer = store._connections.run(lambda one: one.execute(query, values).fetchone())
+    assert (parts, len(parts)) == answer
+
+
+def test_an_error_in_a_transaction_leaves_no_transaction_open(postgres_here):
+    def failing(connection):
+        with connection.transaction():
+            connection.execute("SELECT 1")
+            raise ctxmem.InputError("no")
+
+    def unfinished(connection):
+        connection.execute("BEGIN")
+        raise ctxmem.InputError("no")
+
+    with PostgresStore(postgres_here.dsn(), schema="errors", size=1) as store:
+        for call in (failing, unfinished):
+            with pytest.raises(ctxmem.InputError, match="no"):
+                store._connections.run(call)
+            status = store._connections.run(lambda one: one.info.transaction_status.name)
+            assert status == "IDLE"
+        store.append("t", "s", [b"one"])
+        assert [b"one"] == payloads(store)
 
 
 def test_a_process_with_one_thread_has_one_connection(postgres_here):
