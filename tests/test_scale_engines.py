@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -18,12 +20,12 @@ procfs = pytest.mark.skipif(
 
 @procfs
 def test_our_engine_is_measured_and_the_peers_that_are_absent_are_named(capsys):
-    line = ["--documents", "1200", "--only", "local", "datatrove", "text-dedup"]
+    line = ["--documents", "1200", "--only", "local", "datatrove split", "text-dedup"]
     assert bench.main([*line, "--datatrove", "/no/such/python"]) == 0
     shown = capsys.readouterr().out
     assert "1,200 documents" in shown and "the same groups of ours" in shown
-    assert "datatrove    left out: /no/such/python is not there" in shown
-    assert "text-dedup   left out: no interpreter was given: --text-dedup" in shown
+    assert "datatrove split  left out: /no/such/python is not there" in shown
+    assert "text-dedup       left out: no interpreter was given: --text-dedup" in shown
     assert bench.main([*line[:3], "local", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["recall"], row["wrong"], row["lines"]) == (1.0, 0, 3)
@@ -40,6 +42,68 @@ def test_an_engine_that_fails_or_has_no_packages_is_left_out(tmp_path):
     slow = bench.Engine("slow", "import time; time.sleep(60)", sys.executable, ("numpy",))
     options.limit = 0.1
     assert "more than 0 seconds" in bench.row(slow, tmp_path, tmp_path, [], options)["skipped"]
+
+
+STARTER = """
+import subprocess, sys, time
+burn = "import time\\nwhile time.process_time() < 0.6: pass\\nprint(flush=True)\\ntime.sleep({0})"
+child = subprocess.Popen([sys.executable, "-c", burn], stdout=subprocess.PIPE)
+child.stdout.readline()
+open(sys.argv[1] + "/child", "w").write(str(child.pid))
+time.sleep({0})
+child.wait()
+"""
+
+
+@procfs
+def test_seconds_of_the_processor_are_also_those_of_processes_that_ended_unseen(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(bench, "descendants", lambda root: {})
+    starter = bench.Engine("starter", STARTER.format(0), sys.executable, ())
+    assert bench.measured(starter, tmp_path, tmp_path / "out", 60.0)["cpu_seconds"] >= 0.6
+
+
+@procfs
+def test_a_process_that_an_engine_started_is_killed_with_it(tmp_path):
+    line = [sys.executable, "-c", STARTER.format(600), str(tmp_path)]
+    process = subprocess.Popen(line)
+    try:
+        with bench.Watch(process.pid) as watch:
+            while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
+                assert process.poll() is None
+                time.sleep(0.01)
+            watch.kill()
+        process.wait()
+    finally:
+        process.kill()
+    child = Path("/proc", (tmp_path / "child").read_text(), "stat")
+    # Its parent is gone, so it may be left for the system to collect.
+    assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@procfs
+def test_at_the_limit_all_processes_are_killed(tmp_path, monkeypatch):
+    killed, kill = [], bench.Watch.kill
+
+    def noted(watch):
+        killed.append(watch)
+        kill(watch)
+
+    monkeypatch.setattr(bench.Watch, "kill", noted)
+    slow = bench.Engine("slow", "import time; time.sleep(600)", sys.executable, ())
+    with pytest.raises(RuntimeError, match="more than 0 seconds"):
+        bench.measured(slow, tmp_path, tmp_path / "out", 0.1)
+    assert len(killed) == 1
+
+
+@pytest.mark.parametrize("name", ["datatrove", "datatrove split", "text-dedup"])
+def test_what_a_peer_runs_is_python_and_has_its_own_interpreter(name):
+    options = argparse.Namespace(python="a", memory=1, datatrove="", text_dedup="")
+    (engine,) = [one for one in bench.engines(options) if one.name == name]
+    compile(engine.code, name, "exec")
+    assert engine.missing() == f"no interpreter was given: --{name.split()[0]}"
+    assert ("Split()" in engine.code) == (name == "datatrove split")
 
 
 def test_a_removed_document_counts_as_wrong_unless_a_kept_one_is_like_it(tmp_path):

@@ -20,7 +20,7 @@ import servers
 
 import ctxmem
 from ctxmem.stores import PostgresStore, RedisStore, open_store
-from ctxmem.stores.postgres import connections
+from ctxmem.stores.postgres import arrays, connections
 from ctxmem.stores.seal import Seal, tenant_key
 
 KINDS = servers.STORES[2:]
@@ -91,8 +91,83 @@ def test_tables_are_brought_up_to_date_once_and_later_ones_are_refused(postgres_
         for _ in range(2):  # the second finds the tables as they should be
             with PostgresStore(postgres_here.dsn(), schema="older") as store:
                 assert [b"kept"] == payloads(store)
-    with pytest.raises(ctxmem.StoreError, match="format 2; this version"):
+    later = connections.FORMAT + 1
+    with pytest.raises(ctxmem.StoreError, match=f"format {later}; this version"):
         PostgresStore(postgres_here.dsn(), schema="older")
+
+
+def test_functions_of_an_earlier_format_are_replaced(postgres_here, monkeypatch):
+    tables, functions = connections.MIGRATIONS
+    with monkeypatch.context() as patch:
+        patch.setattr(connections, "MIGRATIONS", (tables + functions,))
+        patch.setattr(connections, "FORMAT", 1)
+        with PostgresStore(postgres_here.dsn(), schema="first") as store:
+            store.append("t", "s", [b"kept"], pages={"p": b"page"})
+    with PostgresStore(postgres_here.dsn(), schema="first") as store:
+        store.append("t", "s", [b"new"], expect=1)
+        assert [b"kept", b"new"] == payloads(store)
+        assert {"p": b"page"} == store.pages("t", "s", ["p"])
+    assert [(2,)] == rows(postgres_here, "first", "SELECT version FROM format")
+
+
+def test_an_append_and_a_read_touch_only_the_pages_they_name(postgres_here, monkeypatch):
+    import psycopg
+
+    touched = (
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables "
+        "WHERE schemaname = 'many' AND relname = 'page'"
+    )
+    with PostgresStore(postgres_here.dsn(), schema="many") as store:
+        version = store.append("t", "s", [b"one"], pages={f"{n}": b"page" for n in range(600)})
+        with psycopg.connect(postgres_here.dsn()) as connection:
+            connection.execute("SET search_path TO many, pg_temp")
+            monkeypatch.setattr(store._connections, "run", lambda call: call(connection))
+            # PostgreSQL may choose another plan from the sixth call on.
+            for turn in range(8):
+                pages = {f"new-{turn}": b"page", f"{turn}": b"page"}
+                version = store.append("t", "s", [b"more"], pages=pages, expect=version)
+                assert pages == store.pages("t", "s", [*pages, "unknown"])
+            ((count,),) = connection.execute(touched).fetchall()
+    assert 0 < count <= 8 * 6
+
+
+@pytest.mark.parametrize(
+    "parts", [[], [b""], [b"one"], [b"\0\xff", b"", b"x" * 70_000, b'{,}"NULL\\']]
+)
+def test_an_array_of_bytes_arrives_as_it_was_sent(postgres_here, parts):
+    with PostgresStore(postgres_here.dsn(), schema="arrays") as store:
+        query, values = "SELECT %b::bytea[], cardinality(%b)", (arrays.ByteArray(parts),) * 2
+        answer = store._connections.run(lambda one: one.execute(query, values).fetchone())
+    assert (parts, len(parts)) == answer
+
+
+def test_an_error_in_a_transaction_leaves_no_transaction_open(postgres_here):
+    def failing(connection):
+        with connection.transaction():
+            connection.execute("SELECT 1")
+            raise ctxmem.InputError("no")
+
+    def unfinished(connection):
+        connection.execute("BEGIN")
+        raise ctxmem.InputError("no")
+
+    with PostgresStore(postgres_here.dsn(), schema="errors", size=1) as store:
+        for call in (failing, unfinished):
+            with pytest.raises(ctxmem.InputError, match="no"):
+                store._connections.run(call)
+            status = store._connections.run(lambda one: one.info.transaction_status.name)
+            assert status == "IDLE"
+        store.append("t", "s", [b"one"])
+        assert [b"one"] == payloads(store)
+
+
+def test_a_process_with_one_thread_has_one_connection(postgres_here):
+    dsn = postgres_here.dsn() + "?application_name=alone"
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'alone'"
+    with PostgresStore(dsn, schema="alone") as store:
+        for turn in range(10):
+            store.append("t", "s", [b"%d" % turn])
+        assert [(1,)] == rows(postgres_here, "alone", query)
 
 
 def test_many_that_open_an_empty_database_at_once_all_succeed(postgres_here):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ctxmem.errors import CtxmemError, InputError, MissingExtraError, StoreError
 from ctxmem.forking import ForkSafeLock
+from ctxmem.stores.postgres import arrays
 from ctxmem.stores.postgres.schema import FORMAT, MIGRATIONS
 
 if TYPE_CHECKING:
@@ -95,8 +96,13 @@ class Connections:
             pool = None
             try:
                 pool = self._own_pool()
-                with pool.connection(timeout=self.timeout) as connection:
+                # Not pool.connection(), which ends a transaction; each statement here is its own,
+                # or `call` has one, and the pool ends what an error left open.
+                connection = pool.getconn(self.timeout)
+                try:
                     return call(connection)
+                finally:
+                    pool.putconn(connection)
             except CtxmemError:
                 raise
             except self._psycopg.Error as error:
@@ -125,8 +131,10 @@ class Connections:
                     reconnect_timeout=self.timeout,
                     kwargs={"autocommit": True, "connect_timeout": self._patience},
                     configure=self._configure,
-                    open=True,
+                    open=False,
                 )
+                # A call that came before the first connection would have the pool make a second.
+                pool.open(wait=True, timeout=self.timeout)
                 self._pool = pool
             return self._pool
 
@@ -145,6 +153,7 @@ class Connections:
         return max(2, int(self.timeout))
 
     def _configure(self, connection: Connection[Any]) -> None:
+        arrays.register(connection)
         wait = max(1, int(self.timeout * 1000))
         connection.execute(
             "SELECT set_config('lock_timeout', %s, false), set_config('search_path', %s, false)",

@@ -88,20 +88,24 @@ BEGIN
     RETURN QUERY SELECT r.version, r.checksum, r.payload FROM record r
         WHERE r.session = of_session AND r.version BETWEEN first AND last ORDER BY r.version;
 END $do$;
-
-CREATE FUNCTION pages_of(of_tenant bytea, of_key bytea, ids bytea[])
+""",
+    """
+-- A subquery for each page, here and below: a join may read all pages of the session.
+CREATE OR REPLACE FUNCTION pages_of(of_tenant bytea, of_key bytea, ids bytea[])
 RETURNS TABLE (id bytea, checksum bytea, payload bytea)
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $do$
 BEGIN
     PERFORM set_config('ctxmem.tenant', encode(of_tenant, 'hex'), true);
-    RETURN QUERY SELECT p.id, p.checksum, p.payload FROM page p JOIN head h ON h.number = p.session
-        WHERE h.key = of_key AND p.id = ANY (ids);
+    RETURN QUERY SELECT x.id, p.checksum, p.payload FROM head h, unnest(ids) AS x (id),
+        LATERAL (SELECT page.checksum, page.payload FROM page
+            WHERE page.session = h.number AND page.id = x.id OFFSET 0) AS p
+        WHERE h.key = of_key;
 END $do$;
 
 -- Write records and pages behind a version. `outcome` says what happened: 'written'; 'ours' if an
 -- earlier call with this writer already wrote them; else nothing was written: 'gone', 'conflict',
 -- 'damaged', or 'pages' if some are there with other bytes.
-CREATE FUNCTION append(
+CREATE OR REPLACE FUNCTION append(
     of_tenant bytea, of_key bytea, of_tenant_name bytea, of_session_name bytea,
     expected bigint, incarnation bigint, old_checksum bytea, new_checksum bytea,
     now_sealed bytea, now_at double precision,
@@ -152,8 +156,8 @@ BEGIN
     IF cardinality(page_ids) > 0 THEN
         IF NOT overwrite AND EXISTS (
             SELECT 1 FROM unnest(page_ids, page_checksums, page_payloads) AS x (id, c, p)
-                JOIN page ON page.session = h.number AND page.id = x.id
-                WHERE page.checksum <> x.c OR page.payload <> x.p) THEN
+                WHERE (SELECT page.checksum <> x.c OR page.payload <> x.p FROM page
+                    WHERE page.session = h.number AND page.id = x.id)) THEN
             outcome := 'pages';
             RETURN;
         END IF;

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ctxmem.protocols import SessionVersion
+from ctxmem.stores.postgres.arrays import ByteArray
 from ctxmem.stores.postgres.connections import Connections
 from ctxmem.stores.seal import Seal, tenant_key
 from ctxmem.stores.shared import Batch, Head, HeadRow, Outcome, SharedStore, SnapshotRows
@@ -97,8 +98,9 @@ class PostgresStore(SharedStore):
         values = (
             *(tenant_key(seal.tenant), seal.key(), *seal.names, behind, incarnation),
             *(seal.of_session(behind), seal.of_session(end), seal.times(now, now), now),
-            *(batch.records, batch.record_sums(seal, behind), batch.writer, list(batch.pages)),
-            *(batch.page_sums(seal), list(batch.pages.values()), overwrite),
+            *(ByteArray(batch.records), ByteArray(batch.record_sums(seal, behind)), batch.writer),
+            *(ByteArray(batch.pages), ByteArray(batch.page_sums(seal))),
+            *(ByteArray(batch.pages.values()), overwrite),
         )
         return Outcome(*self._connections.run(lambda connection: _one(connection, _APPEND, values)))
 
@@ -133,7 +135,7 @@ class PostgresStore(SharedStore):
         return int(self._seen(seal.tenant, query, (number, number))[0][0] or 0)
 
     def _page_rows(self, seal: Seal, ids: Sequence[bytes]) -> list[tuple[bytes, bytes, bytes]]:
-        values = (tenant_key(seal.tenant), seal.key(), list(ids))
+        values = (tenant_key(seal.tenant), seal.key(), ByteArray(ids))
         query = "SELECT id, checksum, payload FROM pages_of(%b, %b, %b::bytea[])"
         return self._connections.run(lambda connection: _all(connection, query, values))
 
