@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from call_counts import calls_of
 from chats import assistant, user
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -490,3 +491,23 @@ def test_statements_under_the_line_still_binding_are_the_users():
 def test_an_abbreviation_before_a_number_ends_no_sentence(short):
     said = user("The limit is 300 EUR per night.")
     assert verify_summary(f"Limit per night: {short} 300 EUR.", [said]) == []
+
+
+def test_sentences_of_the_summary_with_the_same_words_are_each_turned_round():
+    said = ["The build does not restart.", "The build of 3 does not restart."]
+    summary = (
+        "The build of 7 does restart. The build of 8 does restart. The build does not restart."
+    )
+    turned = [one for one in verify_summary(summary, said) if one.kind == "negation"]
+    expected = ["The build of 7 does restart.", "The build of 8 does restart."]
+    assert expected == [one.found for one in turned]
+
+
+def test_a_summary_that_repeats_itself_costs_each_message_no_more_than_another():
+    def calls(messages: int) -> int:
+        lines = [f"ERROR server-{i} timeout after {7 * i} ms" for i in range(messages)]
+        said = [{"role": "assistant", "content": line} for line in lines]
+        return calls_of(lambda: verify_summary("\n".join(lines[:100]), said))
+
+    calls(10)
+    assert calls(400) - calls(200) < 200 * 120

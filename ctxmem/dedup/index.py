@@ -9,7 +9,9 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -186,24 +188,40 @@ class DedupIndex:
         if self._texts is not None and limit is not None:
             looked_at = max(limit, self._MOST_VERSIONS)
         start, entry, similarity = self._index.query(listed, looked_at)
-        found, shares = entry.tolist(), similarity.tolist()
+        entries = entry.tolist()
+        # Made by C, as there may be a hundred for each text.
+        found: list[Match] = list(
+            map(
+                partial(tuple.__new__, Match),
+                zip(map(self._ids.get, entries), similarity.tolist(), strict=True),
+            )
+        )
         answer = []
         for text, (begin, end) in zip(listed, pairwise(start.tolist()), strict=True):
-            read = None if self._texts is None or begin == end else _native.ReadText(text)
-            matches: list[Match] = []
-            for number, share in zip(found[begin:end], shares[begin:end], strict=True):
-                if limit is not None and len(matches) == limit:
-                    break
-                named = self._ids.get(number)
-                # An entry without an id is being added, or was just removed, by another thread.
-                if named is not None and (read is None or self._says_the_same(read, number)):
-                    matches.append(Match(named, share))
+            matches = found[begin:end]
+            if self._texts is not None:
+                matches = self._saying_the_same(text, matches, entries[begin:end], limit)
             answer.append(matches)
+        if None in map(itemgetter(0), found):
+            # An entry without an id is being added, or was just removed, by another thread.
+            answer = [[match for match in matches if match.id is not None] for matches in answer]
         return answer
 
-    def _says_the_same(self, read: _native.ReadText, entry: int) -> bool:
-        text = self._texts.get(entry) if self._texts is not None else None
-        return text is not None and not read.differences(_native.ReadText(text))
+    def _saying_the_same(
+        self, text: str, matches: list[Match], entries: list[int], limit: int | None
+    ) -> list[Match]:
+        """Return the first matches, `limit` at most, whose texts do not differ from this one."""
+        read = _native.ReadText(text) if matches else None
+        same: list[Match] = []
+        for match, entry in zip(matches, entries, strict=True):
+            if len(same) == limit:
+                break
+            other = self._texts.get(entry) if self._texts is not None else None
+            if match.id is None or read is None or other is None:
+                continue
+            if not read.differences(_native.ReadText(other)):
+                same.append(match)
+        return same
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to a file; a failure leaves the file as it was.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from ctxmem.chat.notes import is_note
@@ -506,14 +507,14 @@ def _turned_sentences(
 ) -> list[Missing]:
     """Return sentences that do not bind and whose negation the summary turns round."""
     candidates = _same_words(index, said)
+    force_of = cache(force)  # a sentence is near to many of a summary that repeats itself
     found = []
     for i, sentence in enumerate(index.sentences):
         near = candidates.get(i)
         if not near or index.shown[i] in statements.explained:
             continue
         theirs = force(sentence)
-        agreeing = [one for one in near if theirs in AGREES[force(one[1])] | {force(one[1])}]
-        if agreeing:
+        if any(theirs in AGREES[mine] | {mine} for mine in (force_of(text) for _, text in near)):
             continue
         message, text = near[0]
         if text in statements.texts:
@@ -527,21 +528,27 @@ def _turned_sentences(
 def _same_words(index: SummaryIndex, said: list[_Said]) -> Mapping[int, list[tuple[int, str]]]:
     """Return, by sentence of the summary, the sentences of messages with the same content words.
 
-    A sentence is looked up by its longest word.
+    A sentence is looked up by its longest word. Those of a summary with the same words and length
+    share one list, so that a summary that repeats itself costs no more than another.
     """
-    by_word: dict[str, list[int]] = {}
+    by_word: dict[str, dict[tuple[frozenset[str], int], list[tuple[int, str]]]] = {}
+    found: dict[int, list[tuple[int, str]]] = {}
     for i, words in enumerate(index.words[:_CHECKED]):
         if len(words) >= 2 and not EXCEPTION.search(index.sentences[i]):
             longest = max(_WORDS.findall(index.sentences[i].lower()), key=len)[:6]
-            by_word.setdefault(longest, []).append(i)
-    found: dict[int, list[tuple[int, str]]] = {}
+            alike = (frozenset(words), len(index.sentences[i]))
+            found[i] = by_word.setdefault(longest, {}).setdefault(alike, [])
     for message, one in enumerate(said):
         text = one.spoken.lower()
         here = [word for word in by_word if word in text]
         for sentence in _SENTENCE.findall(one.spoken) if here else ():
             low = sentence.lower()
-            for i in (i for word in here if word in low for i in by_word[word]):
-                size = len(index.sentences[i])
-                if len(low) < 2 * size < 4 * len(low) and stems(sentence) == index.words[i]:
-                    found.setdefault(i, []).append((message, sentence.strip()))
+            stemmed: set[str] | None = None
+            for (wanted, size), near in (
+                alike for word in here if word in low for alike in by_word[word].items()
+            ):
+                if len(low) < 2 * size < 4 * len(low):
+                    stemmed = stems(sentence) if stemmed is None else stemmed
+                    if stemmed == wanted:
+                        near.append((message, sentence.strip()))
     return found

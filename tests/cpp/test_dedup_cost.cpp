@@ -1,5 +1,7 @@
-// What reading long lines for near-duplicates costs, in basic blocks that were run: four times the
-// text costs about four times as much; it would be sixteen if the cost grew with the square.
+// What reading long lines for near-duplicates costs, in basic blocks that were
+// run: four times the text costs about four times as much; it would be sixteen
+// if the cost grew with the square. And what a query of a crowded index costs:
+// not many times what reading the query costs.
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -7,6 +9,7 @@
 
 #include "block_count.hpp"
 #include "check.hpp"
+#include "core/dedup/lsh_index.hpp"
 #include "core/dedup/overlap.hpp"
 #include "core/dedup/setjoin.hpp"
 
@@ -15,6 +18,7 @@ using namespace ctxmem;
 namespace {
 
 constexpr double kFourfold = 5;
+constexpr double kCrowded = 15;
 constexpr std::size_t kSize = 100'000;
 
 std::string repeated(std::string_view unit, std::size_t size) {
@@ -27,9 +31,7 @@ double joining(std::string_view unit, std::size_t size, Unit of) {
     const std::string text = repeated(unit, size);
     const std::vector<std::string_view> texts{text, "a b c"};
     StopToken stop;
-    return blocks_of([&] {
-        near_duplicate_pairs(texts, {0.5, 3, of, Measure::jaccard}, 1, stop);
-    });
+    return blocks_of([&] { near_duplicate_pairs(texts, {0.5, 3, of, Measure::jaccard}, 1, stop); });
 }
 
 double overlapping(std::string_view unit, std::size_t size) {
@@ -38,6 +40,24 @@ double overlapping(std::string_view unit, std::size_t size) {
     const std::vector<std::int32_t> sources{0, 0};
     StopToken stop;
     return blocks_of([&] { text_overlaps(texts, sources, 5, stop); });
+}
+
+// A query of an index of so many texts that share most of their words, and few
+// of their shingles.
+double querying(std::size_t indexed) {
+    const auto record = [](std::size_t i) {
+        return "id " + std::to_string(i) + " fee " + std::to_string(i % 97) +
+               " tags a b by x since may";
+    };
+    std::vector<std::string> owned;
+    for (std::size_t i = 0; i < indexed; ++i) owned.push_back(record(i));
+    const std::vector<std::string_view> texts(owned.begin(), owned.end());
+    const std::string asked = record(1'000'000);
+    const std::vector<std::string_view> query{asked};
+    StopToken stop;
+    LshIndex index({0.5, 3, Unit::word, Measure::jaccard}, 128, 1);
+    index.add(texts, stop);
+    return blocks_of([&] { index.query(query, 10, stop); });
 }
 
 }  // namespace
@@ -54,6 +74,9 @@ int main() {
             compare("joined", unit, joining(unit, kSize, of), joining(unit, 4 * kSize, of));
         compare("overlapped", unit, overlapping(unit, kSize), overlapping(unit, 4 * kSize));
     }
+    const double alone = querying(1), crowded = querying(4000);
+    std::printf("%.0f blocks for a query of one text, %.0f of many\n", alone, crowded);
+    CHECK(crowded < kCrowded * alone);
     CHECK(dear == 0);
     return 0;
 }

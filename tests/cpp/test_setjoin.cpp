@@ -1,15 +1,17 @@
-// Runs the join and the overlaps over hand-written and random texts under the sanitizers, against
-// the same questions asked pair by pair.
+// Runs the join and the overlaps over hand-written and random texts under the
+// sanitizers, against the same questions asked pair by pair.
 #undef NDEBUG
 #include <algorithm>
 #include <cassert>
 #include <limits>
+#include <map>
 #include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
 
+#include "core/dedup/band_buckets.hpp"
 #include "core/dedup/lsh_index.hpp"
 #include "core/dedup/overlap.hpp"
 #include "core/dedup/setjoin.hpp"
@@ -31,7 +33,8 @@ std::set<std::uint64_t> set_of(std::string_view text, const SimilarityOptions& l
     return set;
 }
 
-// Groups are runs of equal numbers; each is asked for a shingle that two of its texts have.
+// Groups are runs of equal numbers; each is asked for a shingle that two of its
+// texts have.
 void shares_as_brute_force_says(const Views& texts, std::mt19937& rng, int ngram) {
     StopToken stop;
     std::vector<std::int32_t> group(texts.size());
@@ -47,6 +50,49 @@ void shares_as_brute_force_says(const Views& texts, std::mt19937& rng, int ngram
         }
         assert(shared[i] == expected);
     }
+}
+
+// Buckets against lists by the lower bits of the key, and counts against a
+// sort.
+void buckets_hold_what_was_added(std::mt19937& rng, std::size_t buckets, std::size_t entries) {
+    BandBuckets made(buckets);
+    std::map<std::uint64_t, std::vector<std::pair<std::uint32_t, std::uint32_t>>> model;
+    std::vector<std::uint64_t> keys;
+    for (std::size_t i = 0; i < entries; ++i) {
+        // A few crowded buckets, and many of an entry or two.
+        const std::uint64_t low = rng() % 3 == 0 ? rng() % 3 : rng();
+        keys.push_back(std::uint64_t{rng()} << 32 | low);
+        made.add(keys.back(), static_cast<std::uint32_t>(i));
+        model[keys.back() & (made.size() - 1)].emplace_back(i, keys.back() >> 32);
+    }
+    for (const std::uint64_t key : keys) {
+        const auto& expected = model[key & (made.size() - 1)];
+        const auto actual = made.of(key);
+        assert(expected.size() == actual.size());
+        for (std::size_t i = 0; i < actual.size(); ++i)
+            assert(expected[i] == std::pair(actual[i].node, actual[i].check));
+    }
+    assert(made.of(0).size() == model[0].size());
+}
+
+void shared_buckets_are_counted(std::mt19937& rng, std::size_t found, std::size_t most) {
+    std::vector<std::uint32_t> nodes;
+    std::map<std::uint32_t, std::uint32_t> counted;
+    for (std::size_t i = 0; i < found; ++i) {
+        nodes.push_back(static_cast<std::uint32_t>(rng() % (found / 3 + 1)));
+        ++counted[nodes.back()];
+    }
+    std::vector<std::pair<std::int64_t, std::uint32_t>> expected;  // minus the buckets, node
+    for (const auto& [node, buckets] : counted) expected.emplace_back(-std::int64_t{buckets}, node);
+    std::sort(expected.begin(), expected.end());
+    expected.resize(std::min(most, expected.size()));
+    SharedBuckets shared(nodes);
+    shared.keep(most);
+    std::vector<std::pair<std::int64_t, std::uint32_t>> actual;
+    for (const auto& [buckets, node] : shared.counts())
+        actual.emplace_back(-std::int64_t{buckets}, node);
+    std::sort(actual.begin(), actual.end());
+    assert(expected == actual);
 }
 
 double similarity(const std::set<std::uint64_t>& a, const std::set<std::uint64_t>& b,
@@ -159,7 +205,14 @@ int main() {
     assert((rows.right == std::vector<std::int32_t>{3, 0, 1, 2}));
     assert((rows.offset == std::vector<std::int64_t>{0, 1, 5, 3}));
 
-    // The index: as many texts out as in, equal sets found, and a state that makes it again.
+    for (const std::size_t size : {0, 1, 2, 3, 40, 5000}) {
+        for (const std::size_t buckets : {0, 100, 4096})
+            buckets_hold_what_was_added(rng, buckets, size);
+        for (const std::size_t most : {1, 7, 512}) shared_buckets_are_counted(rng, size, most);
+    }
+
+    // The index: as many texts out as in, equal sets found, and a state that
+    // makes it again.
     const SimilarityOptions near{0.5, 2, Unit::word, Measure::jaccard};
     LshIndex index(near, 64, 1);
     for (int round = 0; round < 30; ++round) {

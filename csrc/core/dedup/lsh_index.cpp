@@ -55,49 +55,35 @@ std::size_t LshIndex::size() const {
 void LshIndex::reserve(Tables& tables, std::size_t nodes, std::size_t shingles) const {
     const std::size_t wanted = tables.nodes.size() + nodes;
     const auto bands = static_cast<std::size_t>(plan_.bands);
-    if (wanted * bands >= kNone)
+    if (wanted * bands > BandBuckets::kMostEntries)
         throw std::invalid_argument("too many distinct texts for one index");
     tables.shingles.room(shingles);
     if (!tables.by_sum.empty() && wanted <= tables.by_sum.size() / 2) return;
     const std::size_t places = std::bit_ceil(std::max<std::size_t>(16, 4 * wanted));
     std::vector<std::uint32_t> by_sum(places, kNone);
-    std::vector<std::uint32_t> heads(std::bit_ceil(std::max<std::size_t>(16, wanted * bands)),
-                                     kNone);
-    std::vector<std::uint32_t> tails(heads);
-    std::vector<std::uint32_t> sizes(heads.size());
     tables.nodes.reserve(places / 2);
     tables.bitmaps.reserve(places / 2);
     tables.next_sum.reserve(places / 2);
-    tables.links.reserve(places / 2 * bands);
     tables.band_keys.reserve(places / 2 * bands);
-    tables.by_sum.swap(by_sum);
-    const bool more_heads = heads.size() > tables.heads.size();
-    if (more_heads) {
-        tables.heads.swap(heads);
-        tables.tails.swap(tails);
-        tables.sizes.swap(sizes);
-        tables.links.clear();
+    {
+        BandBuckets more(wanted * bands);
+        for (std::uint32_t node = 0; node < tables.nodes.size(); ++node) link(tables, node, more);
+        tables.buckets = std::move(more);
     }
+    tables.by_sum.swap(by_sum);
     for (std::uint32_t node = 0; node < tables.nodes.size(); ++node) {
         const Node& known = tables.nodes[node];
         std::uint32_t& head = tables.by_sum[known.sum & (places - 1)];
         tables.next_sum[node] = head;
         head = node;
-        if (more_heads) link(tables, node);
     }
 }
 
-// Enter the node, the last one so far, into the buckets of its band keys.
-void LshIndex::link(Tables& tables, std::uint32_t node) const {
-    const auto bands = static_cast<std::uint32_t>(plan_.bands);
-    for (std::uint32_t place = node * bands; place < (node + 1) * bands; ++place) {
-        const std::size_t chain = tables.band_keys[place] & (tables.heads.size() - 1);
-        std::uint32_t& tail = tables.tails[chain];
-        (tail == kNone ? tables.heads[chain] : tables.links[tail]) = place;
-        tail = place;
-        ++tables.sizes[chain];
-        tables.links.push_back(kNone);
-    }
+// Enter the node into the buckets of its band keys.
+void LshIndex::link(const Tables& tables, std::uint32_t node, BandBuckets& buckets) const {
+    const auto bands = static_cast<std::size_t>(plan_.bands);
+    const std::uint64_t* const keys = tables.band_keys.data() + node * bands;
+    for (std::size_t band = 0; band < bands; ++band) buckets.add(keys[band], node);
 }
 
 std::uint32_t LshIndex::find_set(const Tables& tables, const std::uint64_t* set,
@@ -123,14 +109,16 @@ std::uint32_t LshIndex::enter_set(Tables& tables, const std::uint64_t* set, std:
     tables.shingles.take(size);
     const auto node = static_cast<std::uint32_t>(tables.nodes.size());
     const std::uint64_t sum = sum_of(set, size);
-    std::uint32_t& head = tables.by_sum[sum & (tables.by_sum.size() - 1)];
     tables.nodes.push_back({begin, static_cast<std::uint32_t>(size), 0, -1, -1, sum});
     tables.bitmaps.push_back(BitmapFilter::of({set, size}));
-    tables.next_sum.push_back(head);
-    head = node;
+    tables.next_sum.push_back(kNone);
     tables.band_keys.insert(tables.band_keys.end(), keys, keys + plan_.bands);
-    link(tables, node);
     ++tables.gone;  // until an entry names it
+    // If this throws, the node stays without an entry, and nobody finds its set.
+    link(tables, node, tables.buckets);
+    std::uint32_t& head = tables.by_sum[sum & (tables.by_sum.size() - 1)];
+    tables.next_sum[node] = head;
+    head = node;
     return node;
 }
 
@@ -252,44 +240,24 @@ LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, std::
     return matches;
 }
 
-// The nodes to compare, ascending: `same`, unless it is kNone, and those that share a bucket, as many
-// as the bounds allow or `all`.
-std::vector<std::uint32_t> LshIndex::candidates(const std::uint64_t* keys, std::uint32_t same,
-                                                bool all) const {
-    const std::size_t most_steps = all ? kNoLimit : kMostSteps;
-    const auto bands = static_cast<std::uint32_t>(plan_.bands);
-    const auto chain_of = [&](std::uint32_t band) {
-        return keys[band] & (tables_.heads.size() - 1);
-    };
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> by_size;
-    for (std::uint32_t band = 0; band < bands; ++band)
-        by_size.emplace_back(tables_.sizes[chain_of(band)], band);
+// The nodes to compare, in any order: those that share a bucket, as many as the bounds allow or `all`.
+SharedBuckets LshIndex::candidates(const std::uint64_t* keys, bool all) const {
+    std::vector<std::pair<std::size_t, int>> by_size;
+    for (int band = 0; band < plan_.bands; ++band)
+        by_size.emplace_back(tables_.buckets.of(keys[band]).size(), band);
     std::sort(by_size.begin(), by_size.end());
     std::vector<std::uint32_t> found;
-    std::size_t steps = 0;
+    std::size_t steps = all ? kNoLimit : kMostSteps;
     for (const auto& [size, band] : by_size) {
-        std::uint32_t place = tables_.heads[chain_of(band)];
-        for (; place != kNone && steps < most_steps; ++steps) {
-            if (tables_.band_keys[place] == keys[band]) found.push_back(place / bands);
-            place = tables_.links[place];
-        }
+        const std::uint32_t check = BandBuckets::check_of(keys[band]);
+        const auto bucket = tables_.buckets.of(keys[band]).first(std::min(size, steps));
+        for (const BandBuckets::Entry& entry : bucket)
+            if (entry.check == check) found.push_back(entry.node);
+        steps -= bucket.size();
     }
-    std::sort(found.begin(), found.end());
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> shared;  // minus the buckets, node
-    for (const std::uint32_t node : found) {
-        if (shared.empty() || shared.back().second != node) shared.emplace_back(kNone, node);
-        --shared.back().first;
-    }
-    if (!all && shared.size() > kMostCompared) {
-        std::nth_element(shared.begin(), shared.begin() + kMostCompared, shared.end());
-        shared.resize(kMostCompared);
-    }
-    found.clear();
-    for (const auto& [buckets, node] : shared) found.push_back(node);
-    if (same != kNone) found.push_back(same);
-    std::sort(found.begin(), found.end());
-    found.erase(std::unique(found.begin(), found.end()), found.end());
-    return found;
+    SharedBuckets shared(found);
+    if (!all) shared.keep(kMostCompared);
+    return shared;
 }
 
 // Append the first `limit` entries of the nodes, the most similar first, ties by entry.
@@ -328,20 +296,23 @@ void LshIndex::query(const Readings& readings, std::size_t i, std::size_t limit,
         return shared / (static_cast<double>(size) + node.size - shared);
     };
     std::vector<std::pair<double, std::uint32_t>> similar;
-    const std::shared_lock lock(mutex_);
-    const std::vector<std::uint32_t> compared =
-        candidates(keys, find_set(tables_, set.data(), size), limit == kNoLimit);
-    stop.check(1000 + 20 * compared.size());
-    for (const std::uint32_t candidate : compared) {
+    const auto compare = [&](std::uint32_t candidate) {
         const Node& node = tables_.nodes[candidate];
         const std::uint32_t most =
             BitmapFilter::most_shared(bitmaps, size, tables_.bitmaps[candidate], node.size);
-        if (node.entries == 0 || similarity_of(most, node) < options_.threshold) continue;
+        if (node.entries == 0 || similarity_of(most, node) < options_.threshold) return;
         stop.check(size + node.size);
         const double similarity = similarity_of(
             overlap(set.data(), size, tables_.shingles.data() + node.begin, node.size), node);
         if (similarity >= options_.threshold) similar.emplace_back(similarity, candidate);
-    }
+    };
+    const std::shared_lock lock(mutex_);
+    const std::uint32_t same = find_set(tables_, set.data(), size);
+    const SharedBuckets compared = candidates(keys, limit == kNoLimit);
+    stop.check(1000 + 20 * compared.counts().size());
+    if (same != kNone) compare(same);
+    for (const auto& [buckets, node] : compared.counts())
+        if (node != same) compare(node);
     append_best(similar, limit, matches);
 }
 

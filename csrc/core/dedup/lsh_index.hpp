@@ -26,6 +26,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/dedup/band_buckets.hpp"
 #include "core/dedup/similarity_options.hpp"
 #include "core/dedup/minhash.hpp"
 #include "core/dedup/bitmap_filter.hpp"
@@ -121,21 +122,16 @@ private:
         std::vector<BitmapFilter> bitmaps;    // of each node
         std::vector<std::uint32_t> by_sum;    // chains of nodes with one sum: heads ...
         std::vector<std::uint32_t> next_sum;  // ... and links
-        // Chains of places, which are node * bands + band, in the order of the nodes.
-        std::vector<std::uint32_t> heads;
-        std::vector<std::uint32_t> tails;
-        std::vector<std::uint32_t> sizes;
-        std::vector<std::uint32_t> links;
-        std::vector<std::uint64_t> band_keys;  // of each place
+        BandBuckets buckets;
+        std::vector<std::uint64_t> band_keys;  // of each node, as many as there are bands
         std::size_t gone = 0;
     };
 
     std::uint32_t find_set(const Tables& tables, const std::uint64_t* set, std::size_t size) const;
     std::uint32_t enter_set(Tables& tables, const std::uint64_t* set, std::size_t size,
                             const std::uint64_t* keys) const;
-    void link(Tables& tables, std::uint32_t node) const;
-    std::vector<std::uint32_t> candidates(const std::uint64_t* keys, std::uint32_t same,
-                                          bool all) const;
+    void link(const Tables& tables, std::uint32_t node, BandBuckets& buckets) const;
+    SharedBuckets candidates(const std::uint64_t* keys, bool all) const;
     void append_best(std::vector<std::pair<double, std::uint32_t>>& nodes, std::size_t limit,
                      Matches& matches) const;
     void reserve(Tables& tables, std::size_t nodes, std::size_t shingles) const;
