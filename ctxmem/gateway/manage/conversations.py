@@ -32,8 +32,10 @@ _TRIES = 8
 
 
 class Pending(NamedTuple):
-    """What is new in a request that was sent as it came, to be appended; `cold`: nothing of it
-    was in the provider's cache."""
+    """What is new in a request that was sent as it came, and is yet to be appended.
+
+    `cold` says that the provider had nothing of it in its cache.
+    """
 
     messages: list[Any]
     cold: bool
@@ -54,7 +56,7 @@ class Conversation:
         self.shown = ShownMessages()
         self.stored: Future[None] | None = None  # done when what it has is on the disk
 
-    def wait_for(self, digests: Sequence[bytes], messages: Sequence[Any], *, cold: bool) -> None:
+    def defer(self, digests: Sequence[bytes], messages: Sequence[Any], *, cold: bool) -> None:
         """Take in what is new in a request that goes on with it; `keep` appends it later."""
         known = self.before = len(self.digests)
         self.pending.append(Pending([unmarked(one) for one in messages[known:]], cold))

@@ -214,7 +214,7 @@ class Manage:
         del request.exchange.notes["request"]
         _name(request.exchange, conversation)
         cold = not self._chooser.warm(account, conversation, request)
-        conversation.wait_for(digests, messages, cold=cold)
+        conversation.defer(digests, messages, cold=cold)
         self._charge(request, family, conversation, account, why="unchanged")
         known = (request.exchange.tenant, family, conversation, digests, messages)
         stored = syncer.write(partial(conversations.keep, *known))
