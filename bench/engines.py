@@ -11,7 +11,7 @@ The peers do not compare the candidates that they find and take groups of groups
 Every engine may use two processes or threads. The peers have the sizes of signatures that they come
 with, and where an option makes them faster and finds as much, it is set: 32 bits and xxh3 in
 text-dedup, longer reads and forked workers in datatrove. datatrove's splitter of English words,
-spaCy, takes nine tenths of its time, so it runs a second time with words split at spaces.
+spaCy, takes four fifths of its time, so it runs a second time with words split at spaces.
 
 recall  share of planted pairs of similarity .8 or more of which at most one text was kept
 wrong   of up to 2,000 removed documents, those that no kept document is like at .5, computed here
