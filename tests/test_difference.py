@@ -603,6 +603,24 @@ def test_the_rule_is_symmetric_and_finds_nothing_between_a_text_and_itself(a, b)
     assert not differences(a, unicodedata.normalize("NFD", a))
 
 
+_WORDS = "the fee of 30 days may not must 5 mg X-101 v1.2 May 3 or later never > 10 % red".split()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from(_WORDS), max_size=40),
+    st.lists(st.tuples(st.integers(0, 40), st.sampled_from([*_WORDS, "31", "6", ""])), max_size=6),
+)
+def test_whether_texts_differ_is_whether_a_difference_is_found(words, edits):
+    edited = list(words)
+    for at, word in edits:
+        edited[at : at + 1] = [word]
+    one, other = " ".join(words), " ".join(edited)
+    for a, b in ((one, other), (other, one)):
+        differ = _native.DifferenceRule("").differ(_native.ReadText(a), _native.ReadText(b))
+        assert bool(differences(a, b)) == differ
+
+
 @pytest.mark.slow(50)
 def test_the_rule_is_clean_under_the_sanitizers():
     parts = ("difference", "difference_marks", "alignment", "read_text")

@@ -263,6 +263,22 @@ def test_the_native_core_refuses_bad_shapes():
         _native.text_overlaps(["a"], np.zeros(1, np.int32), 0)
 
 
+@pytest.mark.parametrize(("words", "threshold"), [(6, 0.1), (8, 0.4), (12, 0.5), (14, 0.8)])
+def test_texts_of_few_words_are_all_compared(words, threshold):
+    # Lists of hundreds of sets, which are split by the shingles that sets have in common.
+    rng = random.Random(words)
+    texts = [" ".join(rng.choices("abcdef", k=rng.randint(1, words))) for _ in range(1200)]
+    shingles, start = _native.shingle_sets(texts, 2)
+    sets = [frozenset(shingles[a:b].tolist()) for a, b in itertools.pairwise(start.tolist())]
+    first = {found: i for i, found in reversed(list(enumerate(sets)))}
+    expected = {(first[found], i, 1.0) for i, found in enumerate(sets) if first[found] != i}
+    for (a, i), (b, j) in itertools.combinations(sorted(first.items(), key=lambda one: one[1]), 2):
+        similarity = len(a & b) / len(a | b)
+        if similarity >= threshold:
+            expected.add((i, j, similarity))
+    assert sorted(expected) == as_rows(*_native.near_duplicate_pairs(texts, threshold, 2))
+
+
 NATIVE = [
     "csrc/core/dedup/setjoin.cpp",
     "csrc/core/dedup/join.cpp",

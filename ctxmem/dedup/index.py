@@ -212,6 +212,7 @@ class DedupIndex:
     ) -> list[Match]:
         """Return the first matches, `limit` at most, whose texts do not differ from this one."""
         read = _native.ReadText(text) if matches else None
+        rule = _native.DifferenceRule("")
         same: list[Match] = []
         for match, entry in zip(matches, entries, strict=True):
             if len(same) == limit:
@@ -219,7 +220,7 @@ class DedupIndex:
             other = self._texts.get(entry) if self._texts is not None else None
             if match.id is None or read is None or other is None:
                 continue
-            if not read.differences(_native.ReadText(other)):
+            if not rule.differ(read, _native.ReadText(other)):
                 same.append(match)
         return same
 

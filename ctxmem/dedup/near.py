@@ -206,6 +206,7 @@ def _separate_versions(
     A text that still differs after the last round represents itself. That is rare, since most
     groups hold few versions of a text.
     """
+    rule = _native.DifferenceRule("")
     members = np.flatnonzero(representative != np.arange(len(texts)))
     for last in [False] * (VERSIONS - 1) + [True]:
         reads: dict[int, _native.ReadText] = {}
@@ -216,7 +217,7 @@ def _separate_versions(
                 continue
             if centre not in reads:
                 reads[centre] = _native.ReadText(texts[centre])
-            if reads[centre].differences(_native.ReadText(texts[i])):
+            if rule.differ(reads[centre], _native.ReadText(texts[i])):
                 differing.append(i)
         members = np.array(differing, np.intp)
         representative[members], similarity[members] = members, 1.0

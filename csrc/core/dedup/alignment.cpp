@@ -41,31 +41,48 @@ bool inserts(const Furthest& furthest, std::int32_t d, std::int32_t k) {
     return k == -d || (k != d && furthest(k - 1) < furthest(k + 1));
 }
 
+// How many items of the two rows have no equal in the other row: no path has fewer edits.
+std::size_t unmatched_items(Hashes a, Hashes b, StopToken& stop) {
+    stop.check(10 * (a.size() + b.size()));
+    std::sort(a.begin(), a.end());
+    std::sort(b.begin(), b.end());
+    std::size_t common = 0;
+    for (auto x = a.begin(), y = b.begin(); x != a.end() && y != b.end();) {
+        common += *x == *y;
+        const bool both = *x == *y, first = *x < *y;
+        x += both || first;
+        y += both || !first;
+    }
+    return a.size() + b.size() - 2 * common;
+}
+
 // The furthest point on each diagonal for 0, 1, 2 ... edits; nothing if that exceeds the limits.
 std::optional<Trace> search(const Hashes& a, const Hashes& b, StopToken& stop) {
     const auto n = static_cast<std::int32_t>(a.size()), m = static_cast<std::int32_t>(b.size());
     const std::int32_t most = std::min(n + m, kMostEdits);
     std::int64_t steps = kFreeSteps + kMostSteps * (static_cast<std::int64_t>(n) + m);
+    if (n + m > kMostEdits && unmatched_items(a, b, stop) > kMostEdits) return std::nullopt;
     std::vector<std::int32_t> furthest(static_cast<std::size_t>(2 * most + 3), 0);
-    const auto at = [&](std::int32_t k) -> std::int32_t& {
-        return furthest[static_cast<std::size_t>(k + most + 1)];
-    };
+    std::int32_t* const middle = furthest.data() + most + 1;
+    const auto at = [middle](std::int32_t k) { return middle[k]; };
     const auto equal = [&](std::int32_t x, std::int32_t y) {
         return a[static_cast<std::size_t>(x)] == b[static_cast<std::size_t>(y)];
     };
     Trace trace;
     for (std::int32_t d = 0; d <= most; ++d) {
         bool done = false;
-        for (std::int32_t k = -d; k <= d; ++k) trace.furthest.push_back(at(k));
+        std::int64_t matched = 0;
+        trace.furthest.insert(trace.furthest.end(), middle - d, middle + d + 1);
         for (std::int32_t k = -d; k <= d && !done; k += 2) {
             std::int32_t x = d == 0 ? 0 : inserts(at, d, k) ? at(k + 1) : at(k - 1) + 1;
             const std::int32_t from = x;
             while (x < n && x - k < m && equal(x, x - k)) ++x;
-            at(k) = x;
+            middle[k] = x;
             steps -= x - from + 1;
-            stop.check(static_cast<std::uint64_t>(x - from) + 4);
+            matched += x - from;
             done = x >= n && x - k >= m;
         }
+        stop.check(static_cast<std::uint64_t>(matched + 4 * (d + 1)));
         if (steps < 0) return std::nullopt;
         trace.edits = d;
         if (done) return trace;

@@ -26,9 +26,20 @@ public:
           active_(active_languages(a, b)),
           wording_(wording) {}
 
+    // Whether there is a difference: what is reported stays, so the first one is enough.
+    bool any() {
+        begin();
+        for (const Hunk& hunk : hunks()) {
+            compare(hunk);
+            if (!found_.empty()) return true;
+        }
+        if (!hunks().empty()) report_unmatched();
+        return !found_.empty();
+    }
+
     std::vector<Difference> run() {
         if (hunks().empty()) return {};
-        for (int side = 0; side < 2; ++side) used_[side].assign(text_[side]->items().size(), false);
+        begin();
         for (const Hunk& hunk : hunks()) compare(hunk);
         report_unmatched();
         if (wording_) report_wording();
@@ -51,6 +62,9 @@ private:
         std::uint32_t hunk;
     };
 
+    void begin() {
+        for (int side = 0; side < 2; ++side) used_[side].assign(text_[side]->items().size(), false);
+    }
     const std::vector<Hunk>& hunks() const { return alignment_.hunks; }
     bool aligned() const { return alignment_.aligned; }
     // The item at a position of a side's row.
@@ -371,6 +385,11 @@ std::vector<Difference> differences(const ReadText& a, const ReadText& b, bool w
     std::vector<Difference> out = Comparison(b, a, wording, stop).run();
     for (Difference& one : out) std::swap(one.a, one.b);
     return out;
+}
+
+bool differ(const ReadText& a, const ReadText& b, StopToken& stop) {
+    return exchanged(a, b) ? Comparison(b, a, false, stop).any()
+                           : Comparison(a, b, false, stop).any();
 }
 
 }  // namespace ctxmem

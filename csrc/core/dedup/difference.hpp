@@ -102,13 +102,19 @@ private:
 std::vector<Difference> differences(const ReadText& a, const ReadText& b, bool wording = false,
                                     StopToken& stop = StopToken::none());
 
+// Whether there are any: the same answer in a part of the time.
+bool differ(const ReadText& a, const ReadText& b, StopToken& stop = StopToken::none());
+
 // The rule with a query. Texts also differ if most words that only `text` has are in the query.
 class DifferenceRule {
 public:
     explicit DifferenceRule(std::string_view query = {}) : query_words_(query) {}
     bool differ(const ReadText& text, const ReadText& other, StopToken& stop = StopToken::none()) {
-        return !differences(text, other, false, stop).empty() ||
-               query_words_.set_apart(text.text(), other.text());
+        return ctxmem::differ(text, other, stop) || set_apart(text, other);
+    }
+    // Whether most words that only `text` has are in the query.
+    bool set_apart(const ReadText& text, const ReadText& other) {
+        return query_words_.set_apart(text.text(), other.text());
     }
     bool differ(std::string_view text, std::string_view other) {
         return differ(ReadText(text), ReadText(other));

@@ -13,6 +13,13 @@ namespace ctxmem {
 namespace {
 
 constexpr std::size_t kManyListings = 1 << 17;  // above this many, lists are built in parts
+constexpr std::size_t kLongList = 48;           // lists up to here are not split
+constexpr std::uint32_t kMostCommon = 4;        // shingles that all sets of a list have
+constexpr double kListing = 8;                  // what an entry of a part costs, in candidates
+// Most entries of the parts of a list for each of its sets, and of all parts for each entry of the
+// lists: of long sets, so many parts would cost more than reading the texts.
+constexpr std::size_t kMostForSet = 12;
+constexpr std::size_t kMostForListing = 8;
 
 }  // namespace
 
@@ -55,6 +62,7 @@ Join::Join(TextSets& sets, const SimilarityOptions& likeness, std::size_t thread
         const std::vector<Arena> keys = order_shingles(threads);
         order_members();
         build_lists(threads);
+        if (!containment_) split_long_lists();
     }
     seen_.assign(members_.size(), kNone);
     gone_.assign(members_.size(), false);
@@ -124,8 +132,11 @@ std::vector<Arena> Join::order_shingles(std::size_t threads) {
                       member.prefix = kept < least ? 0 : kept - least + 1;
                       member.listed = containment_ ? kept : member.prefix;
                       member.keys = keys;
-                      orders[run].smallest_first(keys, kept, member.prefix);
-                      arenas[run].take(member.listed);
+                      // Those behind the prefix are for lists that are split.
+                      const std::uint32_t first =
+                          member.prefix == 0 ? 0 : std::min(kept, member.prefix + kMostCommon - 1);
+                      orders[run].smallest_first(keys, kept, first);
+                      arenas[run].take(std::max(member.listed, first));
                   });
     std::erase_if(members_, [](const Member& member) { return member.keys == nullptr; });
     return arenas;
@@ -228,6 +239,119 @@ void Join::build_part(std::vector<Listing>& listings, std::size_t begin) {
         else
             list(found).append({listing.rank, cap_at(member.size, member.singles + listing.at)});
     }
+}
+
+// Deal items out by `number_of` them, which is below `numbers`: those of number i are [begin[i],
+// begin[i + 1]) of the result, in the order in which they were.
+template <class Item, class NumberOf>
+std::vector<Item> deal_by(const std::vector<Item>& items, std::size_t numbers, NumberOf&& number_of,
+                          std::vector<std::size_t>& begin) {
+    begin.assign(numbers + 1, 0);
+    for (const Item& item : items) ++begin[number_of(item) + 1];
+    std::partial_sum(begin.begin(), begin.end(), begin.begin());
+    std::vector<Item> dealt(items.size());
+    std::vector<std::size_t> next(begin.begin(), begin.end() - 1);
+    for (const Item& item : items) dealt[next[number_of(item)]++] = item;
+    return dealt;
+}
+
+// The candidates of a list of n sets are n * n, and an entry of a part costs as much as some of them.
+void Join::split_long_lists() {
+    std::size_t entries = 0;
+    const auto each = [&](auto&& call) {
+        for (std::uint32_t rank = 0; rank < members_.size(); ++rank)
+            for (std::uint32_t i = 0; i < members_[rank].prefix; ++i)
+                if (const std::uint32_t at = lists_[members_[rank].lists + i];
+                    at != kNone && list(at).size() > kLongList)
+                    call(at, rank, i);
+    };
+    each([&](std::uint32_t, std::uint32_t, std::uint32_t) { ++entries; });
+    if (entries == 0) return;
+    KeyNumbers numbers(entries / kLongList);
+    std::vector<std::uint32_t> long_lists;
+    std::vector<Listing> all;
+    all.reserve(entries);
+    each([&](std::uint32_t at, std::uint32_t rank, std::uint32_t i) {
+        all.push_back({numbers.insert(at), rank, i});
+        if (numbers.size() > long_lists.size()) long_lists.push_back(at);
+    });
+    std::vector<std::size_t> begin;
+    all = deal_by(
+        all, long_lists.size(), [](const Listing& one) { return one.key; }, begin);
+    used_ = postings_.size();
+    splits_left_ = kMostForListing * lists_.size();
+    for (std::size_t i = 0; i < long_lists.size(); ++i) {
+        if (!split(std::span(all).subspan(begin[i], begin[i + 1] - begin[i]), 1)) continue;
+        PostingList whole = list(long_lists[i]);
+        whole.truncate(whole.begin());
+    }
+    further_ = deal_by(
+        further_, members_.size(), [](const Further& one) { return one.rank; }, further_first_);
+}
+
+// Split a list of sets that have `common` shingles in common, the last of them at `at`, by the next
+// one. Returns whether that is less work; else there is no part.
+bool Join::split(std::span<const Listing> list, std::uint32_t common) {
+    const auto last = [&](const Member& member) {  // behind those of the prefix for one more
+        return std::min(member.prefix + common, member.size - member.singles);
+    };
+    const double candidates = static_cast<double>(list.size()) * static_cast<double>(list.size());
+    std::size_t entries = 0;
+    for (const Listing& one : list) entries += last(members_[one.rank]) - one.at - 1;
+    if (kListing * static_cast<double>(entries) > candidates ||
+        entries > std::min(kMostForSet * list.size(), splits_left_))
+        return false;
+    splits_left_ -= entries;
+    stop_.check(40 * entries + list.size());
+    KeyNumbers numbers(entries);
+    std::vector<Listing> found;
+    found.reserve(entries);
+    for (const Listing& one : list) {
+        const Member& member = members_[one.rank];
+        for (std::uint32_t at = one.at + 1; at < last(member); ++at)
+            found.push_back({numbers.insert(member.keys[at]), one.rank, at});
+    }
+    std::vector<std::size_t> begin;
+    const std::vector<Listing> parts = deal_by(
+        found, numbers.size(), [](const Listing& one) { return one.key; }, begin);
+    // Of sets that are as small as this, two may have no further shingle in common.
+    std::vector<Listing> small;
+    for (const Listing& one : list)
+        if (least_overlap(threshold_, members_[one.rank].size) <= common) small.push_back(one);
+    double left = kListing * static_cast<double>(entries) +
+                  static_cast<double>(small.size()) * static_cast<double>(small.size());
+    for (std::size_t part = 0; part < numbers.size(); ++part) {
+        const auto size = static_cast<double>(begin[part + 1] - begin[part]);
+        left += size * size;
+    }
+    if (left > candidates) return false;
+    for (std::size_t part = 0; part < numbers.size(); ++part) {
+        const std::span<const Listing> sets =
+            std::span(parts).subspan(begin[part], begin[part + 1] - begin[part]);
+        if (sets.size() < 2) continue;
+        if (sets.size() > kLongList && common + 1 < kMostCommon && split(sets, common + 1))
+            continue;
+        add_list(sets, common + 1);
+    }
+    if (small.size() > 1) add_list(small, common);
+    return true;
+}
+
+void Join::add_list(std::span<const Listing> list, std::uint32_t common) {
+    const std::size_t end = used_ + 1 + list.size();
+    if (end >= kNone)
+        throw std::invalid_argument(
+            "too many shingles to join; raise the threshold, or use a sketch");
+    if (end > postings_.size()) postings_.grow(end + end / 2);
+    const auto head = static_cast<std::uint32_t>(used_);
+    PostingList part = PostingList::make(&postings_[head], static_cast<std::uint32_t>(list.size()));
+    for (const Listing& one : list) {
+        const Member& member = members_[one.rank];
+        const std::uint32_t position = member.singles + one.at - (common - 1);
+        part.append({one.rank, cap_at(member.size, position)});
+        further_.push_back({one.rank, head, position});
+    }
+    used_ = end;
 }
 
 // The size of the largest partner that can still share enough when the first shared shingle is at

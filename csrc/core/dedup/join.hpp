@@ -1,10 +1,17 @@
 // The join of sets: the near-duplicates of one set after the other. Steps 2 to 4 of setjoin.hpp.
 //
 // Nodes that may have a partner are numbered by rank, small sets first.
+//
+// A list of the sets that share one shingle is long where texts have few different words, and each
+// pair of its sets is a candidate. Such a list is split by a further shingle of each set, if that
+// leaves fewer candidates than it costs: two sets that share enough have their first l common
+// shingles among the first |A| - t|A| + l of either (l-prefixes: Wang, Li and Feng 2012). So only
+// sets with two common shingles meet, and where lists are still long, with three or four.
 #pragma once
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/support/huge_page_array.hpp"
@@ -68,6 +75,9 @@ private:
     void order_members();
     void build_lists(std::size_t threads);
     void build_part(std::vector<Listing>& listings, std::size_t begin);
+    void split_long_lists();
+    bool split(std::span<const Listing> list, std::uint32_t common);
+    void add_list(std::span<const Listing> list, std::uint32_t common);
     bool alive(const Slice& slice) const;
 
     std::uint32_t cap_at(std::uint32_t size, std::uint32_t position) const;
@@ -89,9 +99,19 @@ private:
     std::vector<std::uint32_t> ranks_;    // node -> rank, or kNone
     std::vector<std::uint32_t> sizes_;    // rank -> size, ascending
     HugePageArray<std::uint32_t> lists_;  // of all members; kNone where no other member is listed
-    HugePageArray<Posting> postings_;     // for containment, each list is followed by that of the
-                                          // larger sets, which have the key past their prefix
-    std::vector<std::uint32_t> seen_;     // rank -> the last probe that compared it
+    // The parts of lists that were split, by rank: those of x are further_[further_first_[x]] and on.
+    struct Further {
+        std::uint32_t rank;
+        std::uint32_t list;
+        std::uint32_t position;  // of the last of its shingles, less the common ones before it
+    };
+    std::vector<Further> further_;
+    std::vector<std::size_t> further_first_;
+    std::size_t used_ = 0;             // of the postings
+    std::size_t splits_left_ = 0;      // entries of parts that may still be made
+    HugePageArray<Posting> postings_;  // for containment, each list is followed by that of the
+                                       // larger sets, which have the key past their prefix
+    std::vector<std::uint32_t> seen_;  // rank -> the last probe that compared it
     std::vector<std::uint8_t> gone_;
     Lookup lookup_;
     bool lookup_filled_ = false;
@@ -123,6 +143,11 @@ void Join::probe(std::uint32_t x, std::uint32_t from, Found&& found) {
             if (lists[i] == kNone) continue;
             const std::uint32_t cap = cap_at(size, member.singles + i);
             scan(list(lists[i]), std::max(from, low), cap, size, compare);
+        }
+        if (further_.empty()) return;
+        for (std::size_t i = further_first_[x]; i < further_first_[x + 1]; ++i) {
+            const std::uint32_t cap = cap_at(size, further_[i].position);
+            scan(list(further_[i].list), std::max(from, low), cap, size, compare);
         }
         return;
     }

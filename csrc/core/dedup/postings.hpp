@@ -27,6 +27,7 @@ public:
         return PostingList(head);
     }
     void append(Posting posting) { head_[++head_->rank] = posting; }
+    std::size_t size() const { return head_->rank; }
     Posting* begin() const { return head_ + 1; }
     Posting* end() const { return head_ + 1 + head_->rank; }
     void truncate(const Posting* end) { head_->rank = static_cast<std::uint32_t>(end - begin()); }

@@ -59,11 +59,21 @@ WindowDuplicates::Match WindowDuplicates::find(std::size_t s) {
     match.of_unit = static_cast<double>(most) / static_cast<double>(mine.size());
     match.of_match = static_cast<double>(most) / static_cast<double>(shingles(other).size());
     if (!problem_.input().careful) return match;
-    const std::uint64_t pair = (static_cast<std::uint64_t>(s) << 32) | other;
-    const auto [at, is_new] = differ_.try_emplace(pair, false);
-    if (is_new) at->second = rule_.differ(read(s), read(other));
-    match.same = !at->second;
+    match.same = !differ(static_cast<std::uint32_t>(s), static_cast<std::uint32_t>(other));
     return match;
+}
+
+bool WindowDuplicates::differ(std::uint32_t s, std::uint32_t other) {
+    const auto pair = [](std::uint32_t one, std::uint32_t two) {
+        return (static_cast<std::uint64_t>(one) << 32) | two;
+    };
+    // Which of the two is in the window changes with the window; the differences are the same.
+    const auto [both, unknown] = differ_.try_emplace(pair(std::min(s, other), std::max(s, other)));
+    if (unknown) both->second = ctxmem::differ(read(s), read(other));
+    if (both->second) return true;
+    const auto [at, is_new] = set_apart_.try_emplace(pair(s, other));
+    if (is_new) at->second = rule_.set_apart(read(s), read(other));
+    return at->second;
 }
 
 }  // namespace ctxmem

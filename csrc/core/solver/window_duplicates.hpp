@@ -36,6 +36,8 @@ public:
 
 private:
     const std::vector<std::uint64_t>& shingles(std::size_t s);
+    // Whether a unit is another version of one in the window.
+    bool differ(std::uint32_t s, std::uint32_t other);
     const ReadText& read(std::size_t s) {
         return read_.try_emplace(static_cast<std::uint32_t>(s), problem_.text(s)).first->second;
     }
@@ -45,7 +47,8 @@ private:
     std::unordered_map<std::uint64_t, std::int32_t> owner_;  // shingle -> first kept unit
     std::unordered_map<std::uint32_t, std::vector<std::uint64_t>> shingles_of_;
     std::unordered_map<std::uint32_t, ReadText> read_;
-    std::unordered_map<std::uint64_t, bool> differ_;  // pair of units -> what the rule says
+    std::unordered_map<std::uint64_t, bool> differ_;     // pair of units, the lower first
+    std::unordered_map<std::uint64_t, bool> set_apart_;  // by the query: a unit, then the other
     std::vector<std::uint64_t> words_;
     std::vector<std::int32_t> owners_;
 };
