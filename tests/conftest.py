@@ -8,15 +8,19 @@ import math
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Frameworks that would ask the network when they are imported or run.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")
 os.environ.setdefault("HAYSTACK_TELEMETRY_ENABLED", "False")
 
+# No test fails because a machine is busy.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("patient", _PATIENT)
+settings.load_profile("patient")
 # The slow lane's: `pytest -m "slow or hypothesis" --hypothesis-profile=many`.
-settings.register_profile("many", max_examples=500, deadline=None)
+settings.register_profile("many", _PATIENT, max_examples=500)
 
 
 @pytest.hookimpl(trylast=True)  # of the tests that -m and -k leave

@@ -6,7 +6,6 @@ import gzip
 import json
 import random
 import re
-import sqlite3
 import zlib
 from pathlib import Path
 from typing import Any
@@ -412,76 +411,6 @@ def test_thousands_of_interleaved_conversations_do_not_see_each_other(tmp_path: 
 
 
 # Faults -------------------------------------------------------------------------------------------
-
-
-def test_a_store_that_is_locked_raises_and_nothing_that_was_kept_is_lost(tmp_path: Path):
-    path = tmp_path / "g.db"
-    client = Client(manage(str(path)))
-    client.ask(user("one"))
-    lock = sqlite3.connect(path, isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(ctxmem.StoreError):
-        client.ask({"role": "assistant", "content": "1"}, user("two"))
-    lock.execute("ROLLBACK")
-    lock.close()
-    client.ask()
-    assert told_to(client) == client.told
-    again = Client(manage(str(path)))
-    again.told = client.told
-    again.ask()
-    assert again.exchange.facts["conversation"] == client.exchange.facts["conversation"]
-
-
-def test_a_write_that_fails_at_any_time_raises_and_the_next_request_goes_on(tmp_path: Path):
-    steps = turns(random.Random(10), "chat", 30, 150)
-    for failing in (0, 1, 12, 33):
-        stage = manage(str(tmp_path / f"g{failing}.db"))
-        client = Client(stage)
-        left, store = [failing], stage.store
-
-        def breaking(write: Any, left: list[int] = left) -> Any:
-            def broken(*args: Any, **more: Any) -> Any:
-                left[0] -= 1
-                if left[0] == -1:
-                    raise ctxmem.StoreError("disk full")
-                return write(*args, **more)
-
-            return broken
-
-        store.append = breaking(store.append)  # type: ignore[method-assign]
-        store.put_snapshot = breaking(store.put_snapshot)  # type: ignore[method-assign]
-        failed = 0
-        for new in steps[:26]:
-            try:
-                client.ask(*new)
-            except ctxmem.StoreError:
-                failed += 1
-            client.exchange.notes.pop("account", None)
-        assert failed == 1
-        client.ask()
-        assert told_to(client) == client.told
-
-
-def test_a_damaged_store_raises_and_the_client_is_passed_through(tmp_path: Path):
-    path = tmp_path / "g.db"
-    client = Client(manage(str(path)))
-    for new in turns(random.Random(11), "chat", 3):
-        client.ask(*new)
-    client.stage.close()
-    data = sqlite3.connect(path)
-    tables = [row[0] for row in data.execute("SELECT name FROM sqlite_master WHERE type='table'")]
-    for table in tables:
-        columns = [row[1] for row in data.execute(f"PRAGMA table_info({table})")]
-        if "payload" in columns:
-            data.execute(f"UPDATE {table} SET payload = X'00'")
-    data.commit()
-    data.close()
-    client.stage = manage(str(path))
-    with pytest.raises(ctxmem.CtxmemError):
-        client.ask()
-
-
-# Finishing ----------------------------------------------------------------------------------------
 
 
 def test_a_request_that_was_refused_is_charged_as_the_client_wrote_it():

@@ -250,3 +250,25 @@ def test_a_rule_and_its_exception_are_shown_together(rule, exception):
 def test_a_long_exception_needs_its_rule_and_not_the_other_way_round():
     exception = "However, students pay 8 EUR " + "if they live in the town " * 6 + "and learn."
     assert {exception: "The fee is 12 EUR."} == tied(f"The fee is 12 EUR. {exception}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "case"),
+    [
+        ("A tenant may leave at any time.", "In that case the fee is 12 EUR."),
+        ("A tenant may leave at any time.", "In such cases, the fee is 12 EUR."),
+        ("Ask whether the pump runs.", "If so, stop it."),
+        ("Der Mieter kann kündigen.", "In diesem Fall beträgt die Gebühr 12 EUR."),
+        ("Le locataire peut partir.", "Dans ce cas, la taxe est de 12 EUR."),
+        ("El inquilino puede irse.", "En ese caso, la tasa es de 12 EUR."),
+        ("Арендатор может уйти.", "В этом случае плата 12 евро."),
+        ("租户可以随时离开。", "在这种情况下，费用为十二欧元。"),
+    ],
+)
+def test_a_sentence_about_the_case_that_another_says_needs_it(rule, case):
+    assert {case: rule} == tied(f"{rule} {case} The desk is open.")
+
+
+@pytest.mark.parametrize("other", ["In that casebook the fee is 12 EUR.", "If sodium is low, stop."])
+def test_a_word_that_begins_as_such_a_phrase_does_is_another(other):
+    assert {} == tied(f"A tenant may leave at any time. {other}")

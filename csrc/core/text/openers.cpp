@@ -61,6 +61,21 @@ constexpr auto kVerbs = sorted(std::array{
     "provides"sv, "requires"sv, "returns"sv, "saves"sv, "sets"sv, "shows"sv, "takes"sv, "uses"sv, "resulted"sv, "results"sv, "should"sv, "was"sv, "were"sv, "will"sv,
     "works"sv, "would"sv});
 
+// Several words that refer to the sentence before: the case that it says.
+constexpr std::array kCases = {
+    "In that case"sv, "In this case"sv, "In such a case"sv, "In such case"sv, "In such cases"sv,  // en
+    "In that event"sv, "In such event"sv, "In these cases"sv, "In those cases"sv, "If so"sv,
+    "In diesem Fall"sv, "In diesem Falle"sv, "In diesen F\xC3\xA4llen"sv, "In solchen F\xC3\xA4llen"sv,  // de
+    "In einem solchen Fall"sv,
+    "Dans ce cas"sv, "Dans un tel cas"sv, "En ce cas"sv,                                  // fr
+    "En ese caso"sv, "En este caso"sv, "En tal caso"sv,                                   // es
+    "In questo caso"sv, "In tal caso"sv,                                                  // it
+    "Nesse caso"sv, "Neste caso"sv, "Em tal caso"sv,                                      // pt
+    "In dat geval"sv, "In dit geval"sv,                                                   // nl
+    "W takim przypadku"sv, "W tym przypadku"sv,                                           // pl
+    "\xD0\x92 \xD1\x8D\xD1\x82\xD0\xBE\xD0\xBC \xD1\x81\xD0\xBB\xD1\x83\xD1\x87\xD0\xB0\xD0\xB5"sv,  // ru
+    "\xD0\x92 \xD1\x82\xD0\xB0\xD0\xBA\xD0\xBE\xD0\xBC \xD1\x81\xD0\xBB\xD1\x83\xD1\x87\xD0\xB0\xD0\xB5"sv};
+
 // Of Chinese, Japanese and Korean, which have no spaces behind them.
 constexpr std::array kPronounHeads = {
     "\xE4\xBB\x96"sv, "\xE5\xA5\xB9"sv, "\xE5\xAE\x83"sv,                                 // zh
@@ -73,6 +88,8 @@ constexpr std::array kDemonstrativeHeads = {
     "\xE8\xBF\x99"sv, "\xE9\x80\x99"sv, "\xE8\xAF\xA5"sv, "\xE8\xA9\xB2"sv, "\xE6\xAD\xA4"sv,  // zh
     "\xE3\x81\x93\xE3\x82\x8C"sv, "\xE3\x81\x9D\xE3\x82\x8C"sv, "\xE3\x81\x93\xE3\x81\xAE"sv,  // ja
     "\xE3\x81\x9D\xE3\x81\xAE"sv,
+    "\xE5\x9C\xA8\xE8\xBF\x99\xE7\xA7\x8D\xE6\x83\x85\xE5\x86\xB5"sv,                    // zh: in this case
+    "\xE5\x9C\xA8\xE6\xAD\xA4\xE6\x83\x85\xE5\x86\xB5"sv,
     "\xEC\x9D\xB4\xEB\x8A\x94 "sv, "\xEC\x9D\xB4\xEA\xB2\x83"sv, "\xEC\x9D\xB4\xEB\x9F\xAC"sv};  // ko
 // clang-format on
 
@@ -95,6 +112,8 @@ constexpr std::array<std::uint64_t, 256> word_lengths() {
     enter(kDemonstratives, false);
     enter(kContrasts, false);
     enter(kBeforeVerbs, false);
+    for (const std::string_view phrase : kCases)
+        table[static_cast<unsigned char>(phrase[0])] |= std::uint64_t{1} << phrase.find(' ');
     enter(kPronounHeads, true);
     enter(kContrastHeads, true);
     enter(kDemonstrativeHeads, true);
@@ -121,6 +140,11 @@ Opener opener_of(std::string_view sentence) {
         const std::size_t stop = std::min(rest.find_first_of(" \t\n,;:.'"), rest.size());
         return holds(kVerbs, rest.substr(0, stop)) ? Opener::demonstrative : Opener::none;
     }
+    const auto says = [&](std::string_view phrase) {
+        const std::string_view rest = sentence.substr(std::min(phrase.size(), sentence.size()));
+        return sentence.starts_with(phrase) && rest.find_first_of(" \t\n,;:.") == 0;
+    };
+    if (std::any_of(kCases.begin(), kCases.end(), says)) return Opener::demonstrative;
     if (word.empty() || static_cast<unsigned char>(word[0]) < 0xE3) return Opener::none;
     const auto begins = [&](std::string_view head) { return sentence.starts_with(head); };
     if (std::any_of(kPronounHeads.begin(), kPronounHeads.end(), begins)) return Opener::pronoun;
