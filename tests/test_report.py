@@ -26,7 +26,7 @@ def test_explain_names_kept_duplicates_and_left_out():
     assert (
         "3 of 10 tokens (o200k_base, exact): 1 of 3 chunks kept, in 1 piece\n"
         "proved: no other selection of these chunks has a higher value\n"
-        "1 chunk (4 tokens) only repeats others\n"
+        "1 chunk (4 tokens) repeats or overlaps others\n"
         "\n"
         "kept (1)\n"
         "  tokens  density  passage\n"

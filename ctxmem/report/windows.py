@@ -90,10 +90,10 @@ def _summary(window: Data) -> str:
             f"and blocks"
         )
     if repeats:
-        says = "repeats" if len(repeats) == 1 else "repeat"
+        says = "repeats or overlaps" if len(repeats) == 1 else "repeat or overlap"
         lines.append(
             f"{many(len(repeats), 'chunk')} ({many(sum(d['tokens'] for d in repeats), 'token')}) "
-            f"only {says} others"
+            f"{says} others"
         )
     gains = {name: price for name, price in window["prices"].items() if name and price > 0}
     if gains:
