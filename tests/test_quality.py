@@ -256,7 +256,7 @@ def test_overlapping_hits_become_one_source(window):
             "is not in",
         ),
         (lambda piece: replace(piece, spans=((1, 1 + len(piece.text)),)), "is not in"),
-        (lambda piece: replace(piece, header="# Gate\n"), "stands before a piece"),
+        (lambda piece: replace(piece, header="# Gate\n"), "is before a piece"),
         (lambda piece: replace(piece, source="door"), "is not in"),
         (lambda piece: replace(piece, chunk_ids=("c",)), "kept, or shown, but not both"),
     ],

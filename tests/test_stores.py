@@ -209,7 +209,7 @@ def test_a_writer_waits_no_longer_than_its_timeout(tmp_path):
 
 def test_threads_of_one_process_take_turns_and_none_starves(tmp_path):
     # SQLite's wait sleeps for up to 100 ms and looks again; then others have it.
-    store = SqliteStore(tmp_path / "s.db", timeout=1.0)
+    store = SqliteStore(tmp_path / "s.db", timeout=3.0)
     failed = []
 
     def write(name):
