@@ -337,14 +337,20 @@ private:
                     if (!is_used(side, at)) left[side].emplace_back(item(side, at).hash, at);
         std::sort(left[0].begin(), left[0].end());
         std::sort(left[1].begin(), left[1].end());
+        std::array<std::vector<std::uint32_t>, 2> words;
         std::size_t i = 0, j = 0;
         while (i < left[0].size() || j < left[1].size()) {
             if (j == left[1].size() || (i < left[0].size() && left[0][i].first < left[1][j].first))
-                report_word(0, left[0][i++].second);
+                words[0].push_back(left[0][i++].second);
             else if (i == left[0].size() || left[1][j].first < left[0][i].first)
-                report_word(1, left[1][j++].second);
+                words[1].push_back(left[1][j++].second);
             else
                 ++i, ++j;  // moved
+        }
+        // In the order of the texts: hashes differ between processes.
+        for (int side = 0; side < 2; ++side) {
+            std::sort(words[side].begin(), words[side].end());
+            for (const std::uint32_t at : words[side]) report_word(side, at);
         }
     }
 
