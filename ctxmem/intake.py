@@ -29,7 +29,7 @@ _ACCEPTED = (
     "a str, a ctxmem.Chunk, a dict with 'text', a LangChain Document, a LlamaIndex node, "
     "a (item, score) pair or a chat message"
 )
-_TEXT_KEYS = ("text", "page_content", "content")
+TEXT_KEYS = ("text", "page_content", "content")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _FIELDS = tuple(name for name in Chunk.__dataclass_fields__ if name != "text")
 
@@ -255,7 +255,7 @@ def _converted(item: Any) -> Chunk:
 
 
 def _from_mapping(item: Mapping[str, Any]) -> Chunk:
-    key = next((key for key in _TEXT_KEYS if isinstance(item.get(key), str)), None)
+    key = next((key for key in TEXT_KEYS if isinstance(item.get(key), str)), None)
     if key is None:
         raise InputTypeError(
             f"chunk is a dict with the keys {sorted(map(str, item))}; expected its passage "

@@ -116,6 +116,31 @@ def test_jsonl_comes_through_standard_input(monkeypatch, capsys):
     assert {"one thing", "another thing"} == set(capsys.readouterr().out.strip().split("\n\n"))
 
 
+@pytest.mark.parametrize(
+    "passage",
+    [{"text": "one thing"}, {"page_content": "one thing"}, {"content": "one thing"}, "one thing"],
+    ids=["text", "page_content", "content", "str"],
+)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_file_of_one_line_is_read_as_one_of_many_is(tmp_path, capsys, passage, count):
+    file = tmp_path / "hits.jsonl"
+    file.write_text("\n".join([json.dumps(passage)] * count), encoding="utf-8")
+    assert main(["pack", str(file), "--budget", "50", "--text"]) == 0
+    assert capsys.readouterr().out.strip() == "one thing"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["passages", "chunks", "hits", "documents", "results", "contexts", "retrieved"],
+)
+def test_a_query_with_its_passages_is_read_under_every_usual_key(tmp_path, capsys, key):
+    file = tmp_path / "hits.json"
+    data = {"query": "When is it due?", "budget": 9, key: ["It is due in May.", "Pay by card."]}
+    file.write_text(json.dumps(data), encoding="utf-8")
+    assert main(["pack", str(file), "--text"]) == 0
+    assert capsys.readouterr().out.strip() == "It is due in May."
+
+
 def test_html_is_written(tmp_path, capsys):
     page = tmp_path / "window.html"
     assert main(["pack", str(EXAMPLE), "--html", str(page), "--text"]) == 0
@@ -132,6 +157,8 @@ def test_html_is_written(tmp_path, capsys):
         (b"[" * 100_000, "is nested too deep"),
         (b"\n" + b'{"text": "a"}\n' + b"[" * 100_000, "line 3 is not JSON: nested too deep"),
         (b'{"query": "a"}', "holds a JSON dict without passages"),
+        (b'{"text": 3}', "expected a list, one passage, or an object with a list under one of"),
+        (b'""', "holds a JSON str without passages"),
         (b"3", "holds a JSON int without passages"),
         (b"\xff\xfe", "is not UTF-8"),
         (b"[]", "chunks is empty"),

@@ -492,6 +492,9 @@ def test_pack_on_a_folder_and_on_files(shop, capsys):
     out = capsys.readouterr()
     assert "[shop/app.py:" in out.out and "def total(self, country):" in out.out
     assert out.err.startswith("2 files read, ")
+    (shop / "note.txt").write_text("Rates change in May.", encoding="utf-8")
+    assert main(["pack", str(shop / "note.txt"), "--budget", "99", "--text"]) == 0
+    assert capsys.readouterr().err == "1 file read, 1 symbol\n"
     assert (
         main(["pack", str(shop / "shop/tax.py"), "--query", "rate", "--budget", "99", "--text"])
         == 0

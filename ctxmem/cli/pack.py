@@ -45,9 +45,10 @@ def add_to(commands: Any) -> None:
         "was kept, what repeats or overlaps others, what was left out, and why. A folder, or files of "
         "code, are packed by their functions and classes, with line numbers.",
         epilog="FILE is JSON (a list of passages, or an object with 'query', 'variants', 'budget' "
-        "and a list under 'chunks'), or JSONL with one passage a line. A passage is a str or an "
-        "object with 'text' and, where known, id, score, rank, list, source, span. A folder, "
-        "several files, or a file with the ending of a source file is code.",
+        "and a list under 'passages'), or JSONL with one passage a line. A passage is a str or an "
+        "object with 'text' (or 'page_content', 'content') and, where known, id, score, rank, "
+        "list, source, span. A folder, several files, or a file with the ending of a source file "
+        "is code.",
     )
     packing.add_argument(
         "files",

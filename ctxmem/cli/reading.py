@@ -9,10 +9,12 @@ from typing import Any, TextIO
 
 from ctxmem.errors import InputError
 from ctxmem.input_files import BadLineError, decoded, json_lines, read_bytes
+from ctxmem.intake import TEXT_KEYS
 
 DONE, FOUND, MISUSED, INTERRUPTED = 0, 1, 2, 130
 
-_HITS = ("chunks", "hits", "documents", "results", "messages")
+_HITS = "chunks hits documents results messages passages contexts retrieved".split()
+"""Keys of an object that has passages; of two, the first is read."""
 
 
 def read(path: str) -> tuple[list[Any], dict[str, Any]]:
@@ -35,12 +37,19 @@ def read(path: str) -> tuple[list[Any], dict[str, Any]]:
         for key in _HITS:
             if isinstance(data.get(key), list):
                 return data[key], data
-        if isinstance(data.get("text"), str):
-            return [data], {}
+    if _is_passage(data):  # JSONL of one line is JSON as well
+        return [data], {}
     raise InputError(
-        f"{path} holds a JSON {type(data).__name__} without passages; expected a list, or an "
-        f"object with a list under one of: {', '.join(_HITS)}"
+        f"{path} holds a JSON {type(data).__name__} without passages; expected a list, one "
+        f"passage, or an object with a list under one of: {', '.join(_HITS)}"
     )
+
+
+def _is_passage(data: Any) -> bool:
+    """Return whether JSON data is one passage: a text, or an object that has one."""
+    if isinstance(data, dict):
+        return any(isinstance(data.get(key), str) for key in TEXT_KEYS)
+    return isinstance(data, str) and bool(data)
 
 
 def _lines(text: str, path: str, whole: json.JSONDecodeError) -> list[Any]:

@@ -152,7 +152,9 @@ class Codebase:
 
         Files are named up to `NAMED` for each reason; `skipped` has all of them.
         """
-        lines = [f"{len(self.files):,} files read, {len(self):,} symbols"]
+        read = "1 file" if len(self.files) == 1 else f"{len(self.files):,} files"
+        found = "1 symbol" if len(self) == 1 else f"{len(self):,} symbols"
+        lines = [f"{read} read, {found}"]
         lines += [f"  {f.path}: {f.parsed.note}" for f in self.files if f.parsed.note]
         count = Counter(one.reason for one in self.skipped)
         for reason, often in count.most_common():
