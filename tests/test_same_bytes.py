@@ -19,7 +19,7 @@ for left, right in zip(one, other):
     print(_native.ReadText(left).differences(_native.ReadText(right), wording=True))
 window = ctxmem.pack([*one, *other], 300, query="Which fee must the tenant pay?")
 print(window.text, window.explain())
-print(ctxmem.find_near_duplicates([*one, *other]).groups)
+print(ctxmem.find_near_duplicates([*one, *other]))
 index = ctxmem.DedupIndex()
 index.add(range(len(one)), one)
 print(index.query(other))
