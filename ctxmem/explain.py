@@ -69,6 +69,29 @@ def _sums(table: Candidates, column: NDArray[Any]) -> NDArray[np.int64]:
     return sums
 
 
+def _equal_to(table: Candidates, segment_kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return, for segments that are left out, one in the window with the same text, or -1.
+
+    Only chunks of which all may be in the window, by the sizes of their segments, are looked at.
+    """
+    found = np.full(len(segment_kept), -1)
+    kept, sizes = np.flatnonzero(segment_kept), table.segment_tokens
+    possible = segment_kept | np.isin(sizes, sizes[kept])
+    whole = _sums(table, possible) == table.last_segment - table.first_segment
+    left_out = np.flatnonzero(whole & (_sums(table, ~segment_kept) > 0)).tolist()
+    if not left_out:
+        return found
+    texts = table.segment_texts
+    by_text = {texts[at]: at for at in reversed(kept.tolist())}
+    for i in left_out:
+        for at in range(int(table.first_segment[i]), int(table.last_segment[i])):
+            if not segment_kept[at]:
+                found[at] = by_text.get(texts[at], -1)
+                if found[at] < 0:
+                    break
+    return found
+
+
 class _Account:
     """Per-chunk data that the decisions use, computed once."""
 
@@ -124,7 +147,9 @@ class _Account:
         # Nothing of most chunks is shown, nor of their groups: these need no further look.
         own = ~table.blank & (table.repeat_of == np.arange(len(table)))
         segments = table.last_segment - table.first_segment
-        unseen = (shown == 0) & ((2 * folded < segments) | (segments <= 0))
+        self.equal_to = _equal_to(table, segment_kept)
+        seen = _sums(table, segment_kept | (self.equal_to >= 0)) == segments
+        unseen = (shown == 0) & ((2 * folded < segments) | (segments <= 0)) & ~seen
         grouped = np.isin(table.group, table.group[kept])
         plain = np.flatnonzero(own & (kept_row < 0) & unseen & ~grouped)
         needless = [i for i in plain.tolist() if not table.needs[i]]
@@ -161,8 +186,9 @@ class _Account:
         kept: list[int] = []
         if self.shown[i]:
             kept = [h for h in self.holder[first_segment:last_segment] if h >= 0]
-        if kept and len(kept) == last_segment - first_segment:
-            most = max(kept, key=kept.count)
+        everywhere = self._shown_in(i)
+        if everywhere:
+            most = max(everywhere, key=everywhere.count)
             detail = f"all of its text is shown in {self.name(most)}"
             return _Verdict(False, Reason.CONTAINED, detail, most)
         version = self.kept_of_group.get(self.group[i])
@@ -181,6 +207,16 @@ class _Account:
                 detail = self._version(i, most, folded=True)
                 return _Verdict(False, Reason.NEAR_DUPLICATE, detail, most)
         return self._left_out(i)
+
+    def _shown_in(self, i: int) -> list[int]:
+        """Return the kept chunks that show a chunk's segments, or the same text; [] if not all."""
+        holders = []
+        for at in range(*self.segments[i]):
+            equal = at if self.holder[at] >= 0 else int(self.equal_to[at])
+            if equal < 0 or self.holder[equal] < 0:
+                return []
+            holders.append(self.holder[equal])
+        return holders
 
     def _holders(self, kept: NDArray[np.intp], segment_kept: NDArray[np.bool_]) -> list[int]:
         """Return, for each segment in the window, a kept chunk that contains it; else -1."""

@@ -269,6 +269,8 @@ def test_a_sentence_about_the_case_that_another_says_needs_it(rule, case):
     assert {case: rule} == tied(f"{rule} {case} The desk is open.")
 
 
-@pytest.mark.parametrize("other", ["In that casebook the fee is 12 EUR.", "If sodium is low, stop."])
+@pytest.mark.parametrize(
+    "other", ["In that casebook the fee is 12 EUR.", "If sodium is low, stop."]
+)
 def test_a_word_that_begins_as_such_a_phrase_does_is_another(other):
     assert {} == tied(f"A tenant may leave at any time. {other}")

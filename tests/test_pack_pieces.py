@@ -190,3 +190,21 @@ def test_a_list_that_goes_on_ends_with_a_mark():
     part = pack([text], 28, query="When may the customer terminate?").text
     assert part.endswith("(i) the initial term has ended; and\n…")
     assert text == pack([text], 60, query="When may the customer terminate?").text
+
+
+def test_a_text_that_another_passage_shows_is_contained_in_it():
+    fee = "The agreement covers route planning software for trucks."
+    more = " The office cat is called Minou and sleeps in the archive."
+    notice = "Notice is sixty days for trucks."
+    question = "Which trucks does the route planning agreement cover?"
+    window = pack([Chunk(fee, id="fee"), Chunk(fee + more, id="both"), notice], 20, query=question)
+    assert window.text.count(fee) == 1 and "cat" not in window.text
+    first, second, _ = window.decisions
+    assert (second.chunk_id, second.kept) == ("both", True)
+    assert (first.kept, first.reason, first.represented_by) == (False, "contained", "both")
+    assert first.detail.startswith("all of its text is shown in both")
+    # Of a text that is not shown whole nothing is said of the kind.
+    other = pack(
+        [Chunk(fee + " It ends in May.", id="fee"), fee + more, notice], 20, query=question
+    )
+    assert not other.decisions[0].detail.startswith("all of its text")
