@@ -42,8 +42,8 @@ def add_to(commands: Any) -> None:
         "pack",
         help="pack retrieved passages, or a folder of code, into a token budget",
         description="Pack retrieved passages into a token budget and say what became of each: what "
-        "was kept, what repeats or overlaps others, what was left out, and why. A folder, or files of "
-        "code, are packed by their functions and classes, with line numbers.",
+        "was kept, what repeats or overlaps others, what was left out, and why. A folder, or files "
+        "of code, are packed by their functions and classes, with line numbers.",
         epilog="FILE is JSON (a list of passages, or an object with 'query', 'variants', 'budget' "
         "and a list under 'passages'), or JSONL with one passage a line. A passage is a str or an "
         "object with 'text' (or 'page_content', 'content') and, where known, id, score, rank, "
