@@ -119,6 +119,22 @@ def test_what_cannot_be_written_is_said_and_written_with_the_next_request(tmp_pa
     assert len(told_to(client)) == 5
 
 
+def test_a_message_that_cannot_be_kept_does_not_stop_the_conversation(tmp_path: Path, monkeypatch):
+    rng, client = random.Random(8), QuickClient(stage_at(tmp_path / "g.db"))
+    client.ask(user("Load the ships."))
+
+    def refusing(*given: Any, **more: Any) -> Any:
+        raise ctxmem.InputError("not to be kept")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client.exchange.notes["conversation"].memory, "append", refusing)
+        with pytest.raises(ctxmem.InputError, match="not to be kept"):
+            client.ask(*said(rng))
+    client.ask(*said(rng))
+    assert told_to(client) == client.told
+    assert client.quick == 1
+
+
 def test_what_is_pending_when_the_stage_closes_is_written(tmp_path: Path):
     rng, stage = random.Random(3), stage_at(tmp_path / "g.db")
     client = Client(stage)

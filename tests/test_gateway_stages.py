@@ -106,7 +106,7 @@ class Storing:
         """Do nothing."""
 
 
-@pytest.mark.parametrize("error", [None, StoreError("disk full")])
+@pytest.mark.parametrize("error", [None, StoreError("disk full"), ValueError("not to be kept")])
 def test_a_reply_waits_until_its_request_is_on_the_disk(
     upstream: Upstream, error: Exception | None
 ) -> None:

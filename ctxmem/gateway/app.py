@@ -68,7 +68,7 @@ _MOST_HELD = 256 << 20  # bytes of all bodies at once
 _MOST_WAITING = 2048  # exchanges that wait to be looked into
 _MOST_WAITING_BYTES = 64 << 20  # of their bodies
 _MOST_UNNOTED = 16_384  # exchanges that wait to be noted, with those not looked into
-_MOST_AT_ONCE = 16 << 10  # bytes of a reply that is read in the loop
+_SHORT_REPLY = 16 << 10  # bytes; such a reply is read in the event loop
 _MOST_OF_A_REPLY = 16 << 20  # bytes that are held of one in which calls are answered
 _THREADS = 8
 
@@ -333,7 +333,7 @@ class Gateway:
         return first
 
     def _prepared_at_once(self, exchange: Exchange) -> bool:
-        """Have the stage prepare a request here and now, if it can; a thread does it otherwise."""
+        """Have the stage prepare a request in the event loop; False if a thread has to."""
         if self._quick is None or (self._store is not None and self._store.problem()):
             return False
         try:
@@ -519,7 +519,7 @@ class Gateway:
             exchange.original, kept, answer, size = (), None, None, 0
             over()
         finished = partial(self._finished, exchange, status, answer, kept, client.preparing)
-        short = kept is None or kept.size <= _MOST_AT_ONCE
+        short = kept is None or kept.size <= _SHORT_REPLY
         if exchange.quick and short and self._finished_at_once(exchange, finished):
             over()
         elif self._changes:
@@ -535,7 +535,7 @@ class Gateway:
             over()
 
     def _finished_at_once(self, exchange: Exchange, finished: Callable[[], None]) -> bool:
-        """Read a short reply here and now, unless a thread has its conversation."""
+        """Read a short reply in the event loop; False if another thread has the conversation."""
         assert self._quick is not None
         held = self._quick.hold(exchange)
         if held is None:

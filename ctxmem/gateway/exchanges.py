@@ -82,10 +82,10 @@ class Stage(Protocol):
 
 @runtime_checkable
 class QuickStage(Stage, Protocol):
-    """A stage that deals with most exchanges in no time: those need no worker thread."""
+    """A stage that prepares most exchanges in the event loop, without a worker thread."""
 
     def prepare_at_once(self, exchange: Exchange) -> bool:
-        """Prepare an exchange whose client's own body is sent; False where a thread has to."""
+        """Prepare an exchange that is sent unchanged; False if a thread has to prepare it."""
 
     def hold(self, exchange: Exchange) -> Held | None:
         """Return the lock that `finish` waits for, acquired; None if another thread has it."""

@@ -44,7 +44,7 @@ _STARTS = 4
 
 
 def look_again(tokens: int) -> int:
-    """Return from how many tokens on an edit is looked for again that does not pay at `tokens`."""
+    """Return the size at which to look for an edit again, if none pays at `tokens`."""
     return tokens + max(_PATIENCE_TOKENS, tokens // _PATIENCE)
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ctxmem.memory import tracing
+from ctxmem.memory.edits import look_again
+from ctxmem.memory.excerpts import LEAST
 from ctxmem.memory.session import Memory
+from ctxmem.memory.texts import has_results
 from ctxmem.memory.window import MemoryWindow
+
+__all__ = ["held_window", "look_again", "may_be_shortened", "sent_whole", "show_no_days"]
 
 
 @tracing.window_span
@@ -17,10 +24,15 @@ def held_window(memory: Memory, query: str | None = None) -> MemoryWindow:
     return memory._held_window(query)
 
 
-def sent_whole(memory: Memory, *, cold: bool) -> None:
-    """Take in that the whole history was sent and no window was made of it.
+def may_be_shortened(message: dict[str, Any], tokens: int) -> bool:
+    """Return whether a window may show a new message in fewer tokens than the given ones."""
+    return tokens >= LEAST and has_results(message)
 
-    What the last answer refers to was in sight, and the call costs what the untrimmed history does.
+
+def sent_whole(memory: Memory, *, cold: bool) -> None:
+    """Note that the whole history was sent, without a window.
+
+    The model saw all that its last answer refers to, and the call costs what the history costs.
     `cold` says that the provider had nothing of it in its cache.
     """
     memory._sent_whole(cold=cold)

@@ -47,12 +47,12 @@ class Conversation:
     def __init__(self, family: str, number: int, memory: Memory) -> None:
         self.family, self.number, self.memory = family, number, memory
         self.digests: list[bytes] = []
-        self.pending: list[Pending] = []  # the newest requests, whose messages it has not yet
+        self.pending: list[Pending] = []  # new messages that its memory does not have yet
         self.account: Account | None = None
         self.left: Conversation | None = None  # that the client left for this one
         self.before = 0  # messages that it had before this request
         self.asked_at = 0.0
-        self.look_at = 0  # tokens of a request from which on a window is planned again
+        self.look_at = 0  # a window is planned again for a request of so many tokens
         self.shown = ShownMessages()
         self.stored: Future[None] | None = None  # done when what it has is on the disk
 
@@ -63,7 +63,7 @@ class Conversation:
         self.digests += digests[known:]
 
     def keep(self) -> None:
-        """Append what is pending. Raises what a memory raises that cannot be written."""
+        """Append the pending messages. Raises what `Memory.append` raises."""
         while self.pending:
             new, cold = self.pending[0]
             if new:
@@ -200,8 +200,8 @@ class Conversations:
     ) -> None:
         """Append what is pending of a conversation that a request goes on with.
 
-        The family's lock is waited for. Raises what a memory raises that cannot be written: after a
-        `StoreError` it stays pending, after others the next request looks into the store again.
+        Waits for the family's lock. Raises what `Memory.append` raises: after a `StoreError` the
+        messages stay pending, after other errors the next request looks into the store again.
         """
         with family.lock:
             try:
@@ -210,7 +210,7 @@ class Conversations:
                 else:  # it was closed meanwhile, and opened again
                     self.find(tenant, family, digests, messages)
             except (ConflictError, SessionDeletedError):
-                # Another process wrote to it, or it was deleted: what is missing is appended.
+                # Another process wrote to it, or it was deleted: append what is missing.
                 self._reopen(family)
                 self.find(tenant, family, digests, messages)
             except StoreError:
@@ -220,7 +220,7 @@ class Conversations:
                 raise
 
     def _reopen(self, family: Family) -> None:
-        """Have the next request look into the store; nothing that is pending is written."""
+        """Close a family, so that the next request looks into the store; drop pending messages."""
         family.count = 0
         for one in family.open.values():
             one.pending.clear()

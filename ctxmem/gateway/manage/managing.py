@@ -37,8 +37,7 @@ from ctxmem.gateway.recall.answering import RecallBudget
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Reply, Unreadable
 from ctxmem.memory import Memory, MemoryWindow
-from ctxmem.memory.edits import look_again
-from ctxmem.memory.managed import sent_whole, show_no_days
+from ctxmem.memory.managed import look_again, sent_whole, show_no_days
 from ctxmem.protocols import PageStore
 from ctxmem.stores import SqliteStore, open_store
 from ctxmem.tokens import resolve
@@ -172,11 +171,11 @@ class Manage:
         return opened
 
     def prepare_at_once(self, exchange: Exchange) -> bool:
-        """Prepare a request that is sent as it came, if that takes no time; return whether it was.
+        """Prepare a request in the event loop, if that is quick; return whether it was prepared.
 
-        It goes on with a conversation that is open here, has little that is new, and there is
-        nothing to plan. No lock and no disk is waited for: what is new is written in another
-        thread, while the provider answers.
+        Such a request continues an open conversation, has few new bytes, and needs no window, so
+        it is sent unchanged. This waits for no lock and no disk: another thread writes the new
+        messages while the provider answers.
         """
         if self._syncer is None or exchange.coding:
             return False

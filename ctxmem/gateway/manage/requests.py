@@ -24,8 +24,8 @@ from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Asked, Unreadable
 from ctxmem.pricing import Block, Prefixes, Prices, prefixes_of, prices_of, row_of
 
-_MOST_AT_ONCE = 1 << 20  # bytes of a request that is read in no time, ...
-_MOST_NEW = 16 << 10  # ... where so many are new
+_MOST_IN_LOOP = 1 << 20  # bytes of a request that is read in the event loop, ...
+_MOST_NEW = 16 << 10  # ... if no more than so many of them are new
 _LISTS = {"chat": "messages", "responses": "input", "anthropic": "messages"}
 
 
@@ -151,14 +151,14 @@ class RequestReader:
         return self._read(exchange, read, before)
 
     def read_on(self, exchange: Exchange) -> Request | None:
-        """Return a request that goes on with one that was read, and has little that is new.
+        """Return a request that continues one that was read, with few new bytes; else None.
 
-        None for another, which `read` reads. It takes no time, and waits for nothing.
+        This is quick enough for the event loop. `read` reads the other requests.
 
         Raises:
             Unreadable: it is not of its format.
         """
-        if sum(map(len, exchange.original)) > _MOST_AT_ONCE:
+        if sum(map(len, exchange.original)) > _MOST_IN_LOOP:
             return None
         data = decoded("", exchange.original)
         before = self._transcripts.find(exchange.tenant, exchange.wire.name, data)

@@ -18,9 +18,7 @@ from ctxmem.gateway.manage.shown import Telling
 from ctxmem.gateway.manage.splicing import written
 from ctxmem.memory import MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
-from ctxmem.memory.excerpts import LEAST
-from ctxmem.memory.managed import held_window
-from ctxmem.memory.texts import has_results
+from ctxmem.memory.managed import held_window, may_be_shortened
 from ctxmem.tokens import resolve
 
 RECALL_TOKENS = 4_000
@@ -51,11 +49,11 @@ class WindowChooser:
     def nothing_to_plan(
         self, conversation: Conversation, account: Account, request: Request
     ) -> bool:
-        """Return whether the client's own request is sent, whatever window could be made of it.
+        """Return whether the client's own request is sent in any case, so that no window is needed.
 
-        So it is while nothing else was sent, all of it fits, and nothing in it can leave at a
-        profit: it is shorter than the provider caches, or has hardly grown since a window was
-        planned and did not pay, and nothing new can be shown in fewer tokens.
+        That holds while the conversation was never changed and fits the budget, if the request is
+        too short for the provider's cache, or if it has hardly grown since a window did not pay and
+        no new message can be shown in fewer tokens.
         """
         own, prices, marks = request.passed, request.prices, request.marks
         if account.diverged or request.changed or not account.trusted:
@@ -68,7 +66,7 @@ class WindowChooser:
             return True
         new = slice(conversation.before, None)
         for known, message in zip(request.known[new], request.asked.messages[new], strict=True):
-            if known.tokens >= LEAST and has_results(message):
+            if may_be_shortened(message, known.tokens):
                 return False
         if len(request.known) <= _ALWAYS_SHOWN:
             return True
