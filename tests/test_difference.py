@@ -621,6 +621,18 @@ def test_whether_texts_differ_is_whether_a_difference_is_found(words, edits):
         assert bool(differences(a, b)) == differ
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from([*_WORDS, "six", "zehn", "\u5341", "IV", "a"]), max_size=8),
+    st.lists(st.sampled_from([*_WORDS, "6", "10", "IV", "v1.2"]), min_size=1, max_size=8),
+    st.integers(1, 120),
+)
+def test_whether_a_line_differs_from_a_long_table(line, row, rows):
+    one, other = " ".join(line), "\n".join([" ".join(row)] * rows)
+    differ = _native.DifferenceRule("").differ(_native.ReadText(one), _native.ReadText(other))
+    assert bool(differences(one, other)) == differ
+
+
 @pytest.mark.slow(50)
 def test_the_rule_is_clean_under_the_sanitizers():
     parts = ("difference", "difference_marks", "alignment", "read_text")

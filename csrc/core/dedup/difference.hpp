@@ -83,6 +83,10 @@ public:
     // The number of common words of each language, in the order of difference_words.hpp.
     const std::array<std::uint32_t, tables::kLatinLanguages>& known_by() const { return known_by_; }
     bool kana() const { return kana_; }
+    // Numbers, identifiers, symbols and operators: items that count wherever only one text has them.
+    std::size_t strong() const { return strong_; }
+    // Whether there are items of scripts without spaces, several of which can form a word.
+    bool spaceless() const { return spaceless_; }
     std::string_view slice(const Item& item) const {
         return folded_.slice(text_, item.from, item.to);
     }
@@ -96,6 +100,8 @@ private:
     std::vector<std::uint32_t> ends_;
     std::array<std::uint32_t, tables::kLatinLanguages> known_by_{};  // see known_by()
     bool kana_ = false;
+    bool spaceless_ = false;
+    std::size_t strong_ = 0;
 };
 
 // The differences in text order. With `wording`, also the other words that only one text has.

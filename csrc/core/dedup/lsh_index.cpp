@@ -240,8 +240,10 @@ LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, std::
     return matches;
 }
 
-// The nodes to compare, in any order: those that share a bucket, as many as the bounds allow or `all`.
-SharedBuckets LshIndex::candidates(const std::uint64_t* keys, bool all) const {
+// The nodes to compare, in any order: those that share a bucket, as many as the bounds allow for a
+// limit, or all.
+SharedBuckets LshIndex::candidates(const std::uint64_t* keys, std::size_t limit) const {
+    const bool all = limit == kNoLimit;
     std::vector<std::pair<std::size_t, int>> by_size;
     for (int band = 0; band < plan_.bands; ++band)
         by_size.emplace_back(tables_.buckets.of(keys[band]).size(), band);
@@ -256,7 +258,7 @@ SharedBuckets LshIndex::candidates(const std::uint64_t* keys, bool all) const {
         steps -= bucket.size();
     }
     SharedBuckets shared(found);
-    if (!all) shared.keep(kMostCompared);
+    if (!all) shared.keep(std::clamp(limit, kLeastCompared, kMostCompared));
     return shared;
 }
 
@@ -308,7 +310,7 @@ void LshIndex::query(const Readings& readings, std::size_t i, std::size_t limit,
     };
     const std::shared_lock lock(mutex_);
     const std::uint32_t same = find_set(tables_, set.data(), size);
-    const SharedBuckets compared = candidates(keys, limit == kNoLimit);
+    const SharedBuckets compared = candidates(keys, limit);
     stop.check(1000 + 20 * compared.counts().size());
     if (same != kNone) compare(same);
     for (const auto& [buckets, node] : compared.counts())

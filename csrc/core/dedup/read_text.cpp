@@ -638,6 +638,10 @@ private:
 ReadText::ReadText(std::string_view utf8, StopToken& stop) : text_(utf8), folded_(utf8, stop) {
     items_.reserve(utf8.size() / 5 + 1);
     TextScanner(*this).run(stop);
+    for (const Item& item : items_) {
+        spaceless_ |= item.token == Token::letter;
+        strong_ += item.token != Token::letter && item.token != Token::word;
+    }
 }
 
 }  // namespace ctxmem
