@@ -1,8 +1,8 @@
 // The rule of difference: whether two near-duplicates have different meanings, and where.
 //
 // Two texts differ if, at the same place, one has a number (with sign, unit, currency or per cent),
-// an identifier or version, an operator, a tick, a negation, a modal, a condition, a quantifier, a
-// month, a weekday, a unit or an opposite that the other does not have. The word lists cover
+// an identifier, version or name, an operator, a tick, a negation, a modal, a condition, a quantifier,
+// a month, a weekday, a unit or an opposite that the other does not have. The word lists cover
 // fourteen languages (difference_words/). Case, layout, quotes, dashes, Unicode forms and
 // hyphenation are not differences. Neither are synonyms, the order of sentences or an added
 // adjective.
