@@ -289,6 +289,10 @@ def test_differences_put_numbers_first():
     other = "A late charge is due of thirty euro after 9 days"
     assert dedup.difference(text, other).startswith("differs in 'forty', '10', 'The', 'fee', where")
     assert dedup.difference("a b", "b a") == "differs only in order or layout"
+    same = dedup.difference("Set DEBUG to 1.", "set debug to 1!")
+    assert same == "differs only in capitals, punctuation or layout"
+    named = dedup.contrast("Say it.", "say it", "the first", "the second")
+    assert named == "the first and the second differ only in capitals, punctuation or layout"
 
 
 def test_a_list_emptied_by_another_thread_does_no_harm():
