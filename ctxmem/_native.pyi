@@ -160,7 +160,7 @@ def text_amounts(o200k: Tokenizer, cl100k: Tokenizer, texts: list[str]) -> NDArr
 TEXT_KINDS: tuple[str, ...]
 
 # dedup
-def near_duplicate_stars(
+def near_duplicate_groups(
     texts: list[str],
     priority: NDArray[np.float64] | None,
     threshold: float,
@@ -174,7 +174,7 @@ def share_shingles(texts: list[str], group: NDArray[np.int32], ngram: int) -> ND
 def text_overlaps(
     texts: list[str], source: NDArray[np.int32], min_chars: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]: ...
-def near_duplicate_stars_sketched(
+def near_duplicate_groups_sketched(
     texts: list[str],
     priority: NDArray[np.float64] | None,
     threshold: float,

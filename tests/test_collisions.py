@@ -81,13 +81,13 @@ def test_a_word_has_one_hash_wherever_it_stands_and_however_it_is_written():
 def test_the_join_is_the_same_with_any_key():
     texts = passages(300, 30, seed=3)
     priority = np.arange(300.0)
-    expected = _native.near_duplicate_stars(texts, priority, 0.4, 2)
+    expected = _native.near_duplicate_groups(texts, priority, 0.4, 2)
     for key in (b"", bytes(16), b"sixteen bytes ..", b"\xff" * 16):
-        stars, similarity = _native.near_duplicate_stars(texts, priority, 0.4, 2, key=key)
-        assert stars.tolist() == expected[0].tolist()
+        groups, similarity = _native.near_duplicate_groups(texts, priority, 0.4, 2, key=key)
+        assert groups.tolist() == expected[0].tolist()
         assert similarity.tolist() == expected[1].tolist()
     with pytest.raises(ValueError, match="16 bytes"):
-        _native.near_duplicate_stars(texts, priority, 0.4, 2, key=b"short")
+        _native.near_duplicate_groups(texts, priority, 0.4, 2, key=b"short")
 
 
 def test_results_do_not_depend_on_the_process():

@@ -103,8 +103,8 @@ def test_the_band_plan_reaches_its_recall_with_the_longest_bands(threshold):
 def test_sketched_groups_are_near_the_exact_ones_and_never_wrong(threshold):
     texts = passages(300, 60, seed=6)
     lengths = np.array([len(text) for text in texts], float)
-    exact, _ = _native.near_duplicate_stars(texts, lengths, threshold, 3)
-    found, similarity = _native.near_duplicate_stars_sketched(texts, lengths, threshold, 3)
+    exact, _ = _native.near_duplicate_groups(texts, lengths, threshold, 3)
+    found, similarity = _native.near_duplicate_groups_sketched(texts, lengths, threshold, 3)
     assert (exact == found).mean() > 0.98
     sets = [reference_dedup.shingle_set(text, 3) for text in texts]
     for i, centre in enumerate(found.tolist()):

@@ -50,15 +50,15 @@ def test_pairs_of_real_text_are_exactly_those_of_brute_force(
 
 @pytest.mark.parametrize("ngram", NGRAMS)
 @pytest.mark.parametrize(("characters", "containment"), MODES)
-def test_stars_of_real_text_are_exactly_those_of_brute_force(ngram, characters, containment):
+def test_groups_of_real_text_are_exactly_those_of_brute_force(ngram, characters, containment):
     texts = passages(120, 60, seed=10 + ngram)
     priority = np.random.default_rng(ngram).integers(0, 9, len(texts)).astype(float)
     for threshold in THRESHOLDS:
-        expected = reference_dedup.near_duplicate_stars(
+        expected = reference_dedup.near_duplicate_groups(
             texts, priority, threshold, ngram, characters=characters, containment=containment
         )
         actual = as_rows(
-            *_native.near_duplicate_stars(
+            *_native.near_duplicate_groups(
                 texts, priority, threshold, ngram, characters, containment
             )
         )
@@ -94,11 +94,11 @@ def test_any_text_agrees_with_brute_force(texts, threshold, ngram, mode, seed):
     expected = reference_dedup.near_duplicate_pairs(texts, threshold, ngram, **options)
     assert expected == as_rows(*pairs)
     priority = np.random.default_rng(seed).integers(0, 4, len(texts)).astype(float)
-    stars = _native.near_duplicate_stars(texts, priority, threshold, ngram, **options)
-    expected_stars = reference_dedup.near_duplicate_stars(
+    groups = _native.near_duplicate_groups(texts, priority, threshold, ngram, **options)
+    expected_groups = reference_dedup.near_duplicate_groups(
         texts, priority, threshold, ngram, **options
     )
-    assert expected_stars == as_rows(*stars)
+    assert expected_groups == as_rows(*groups)
 
 
 @pytest.mark.parametrize("containment", [False, True])
@@ -116,9 +116,9 @@ def test_a_join_too_large_for_one_table_finds_the_same_pairs(containment):
     first = range(len(asked), len(asked) + 3000)
     assert [(i, i + 8000) for i in first] == [row[:2] for row in tails]
     priority = np.zeros(len(asked + others))
-    stars = _native.near_duplicate_stars(asked + others, priority, 0.5, 3, False, containment)
-    one = _native.near_duplicate_stars(asked, priority[: len(asked)], 0.5, 3, False, containment)
-    assert as_rows(*one) == as_rows(*stars)[: len(asked)]
+    groups = _native.near_duplicate_groups(asked + others, priority, 0.5, 3, False, containment)
+    one = _native.near_duplicate_groups(asked, priority[: len(asked)], 0.5, 3, False, containment)
+    assert as_rows(*one) == as_rows(*groups)[: len(asked)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 300, 20_000])
@@ -139,16 +139,16 @@ def test_threads_change_nothing(count):
         ]
         assert pairs[0] == pairs[1] == pairs[2]
         assert (len(pairs[0]) > count // 10) or count < 300
-        stars = [
+        groups = [
             as_rows(
-                *_native.near_duplicate_stars(texts, priority, 0.4, 2, False, containment, threads)
+                *_native.near_duplicate_groups(texts, priority, 0.4, 2, False, containment, threads)
             )
             for threads in (1, 2, 5)
         ]
-        assert stars[0] == stars[1] == stars[2]
+        assert groups[0] == groups[1] == groups[2]
     some, prio = texts[:3000], priority[:3000]
     sketched = [
-        as_rows(*_native.near_duplicate_stars_sketched(some, prio, 0.4, 2, threads=threads))
+        as_rows(*_native.near_duplicate_groups_sketched(some, prio, 0.4, 2, threads=threads))
         for threads in (1, 2, 5)
     ]
     assert sketched[0] == sketched[1] == sketched[2]
@@ -211,15 +211,15 @@ def test_one_changed_word_of_nine_costs_the_shingles_it_is_in():
 
 def test_higher_priority_represents_and_ties_go_to_the_first():
     texts = ["a b c d", "a b c d e", "A B C D"]
-    taken = _native.near_duplicate_stars(texts, np.array([1.0, 2.0, 1.0]), 0.5, 3)
+    taken = _native.near_duplicate_groups(texts, np.array([1.0, 2.0, 1.0]), 0.5, 3)
     assert as_rows(*taken) == [(1, 2 / 3), (1, 1.0), (1, 2 / 3)]
-    taken = _native.near_duplicate_stars(texts, np.array([3.0, 2.0, 3.0]), 0.5, 3)
+    taken = _native.near_duplicate_groups(texts, np.array([3.0, 2.0, 3.0]), 0.5, 3)
     assert as_rows(*taken) == [(0, 1.0), (0, 2 / 3), (0, 1.0)]
 
 
 def test_without_priorities_the_text_of_most_characters_represents():
     texts = ["é é é ab cd", "é é é ab cd ef", "\N{GRINNING FACE} é é é ab cd ef"]
-    for find in (_native.near_duplicate_stars, _native.near_duplicate_stars_sketched):
+    for find in (_native.near_duplicate_groups, _native.near_duplicate_groups_sketched):
         lengths = find(texts, np.array([len(text) for text in texts], float), 0.3, 3)
         assert as_rows(*lengths) == as_rows(*find(texts, None, 0.3, 3))
         assert lengths[0].tolist() == [2, 2, 2]
@@ -254,15 +254,15 @@ def test_a_hundred_thousand_copies_are_each_paired_with_the_first():
 
 def test_the_native_core_refuses_bad_shapes():
     with pytest.raises(ValueError, match="as many priorities"):
-        _native.near_duplicate_stars(["a"], np.zeros(2), 0.5, 3)
+        _native.near_duplicate_groups(["a"], np.zeros(2), 0.5, 3)
     with pytest.raises(ValueError, match="threads"):
-        _native.near_duplicate_stars(["a"], np.zeros(1), 0.5, 3, threads=0)
+        _native.near_duplicate_groups(["a"], np.zeros(1), 0.5, 3, threads=0)
     with pytest.raises(ValueError, match="threads"):
         _testing.near_duplicate_pairs(["a"], 0.5, 3, threads=0)
     with pytest.raises(ValueError, match="threads"):
-        _native.near_duplicate_stars_sketched(["a"], np.zeros(1), 0.5, 3, threads=0)
+        _native.near_duplicate_groups_sketched(["a"], np.zeros(1), 0.5, 3, threads=0)
     with pytest.raises(ValueError, match="NaN"):
-        _native.near_duplicate_stars(["a"], np.array([np.nan]), 0.5, 3)
+        _native.near_duplicate_groups(["a"], np.array([np.nan]), 0.5, 3)
     with pytest.raises(ValueError, match="as many sources"):
         _native.text_overlaps(["a"], np.zeros(2, np.int32), 1)
     with pytest.raises(ValueError, match="min_chars"):

@@ -47,19 +47,19 @@ WordKey key_of_digest(const py::bytes& digest) {
     return word_key(halves[0], halves[1]);
 }
 
-py::tuple stars(const py::list& list, const std::optional<Array<double>>& priority,
-                double threshold, int ngram, bool characters, bool containment, std::size_t threads,
-                const py::bytes& key) {
+py::tuple groups(const py::list& list, const std::optional<Array<double>>& priority,
+                 double threshold, int ngram, bool characters, bool containment,
+                 std::size_t threads, const py::bytes& key) {
     const Texts texts(list);
     const WordKey word_key = key_of_digest(key);
     const std::vector<double> priorities = priorities_of(priority, list);
-    Stars found;
+    Groups found;
     {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
-        found = near_duplicate_stars(texts.views(), priorities,
-                                     similarity_options(threshold, ngram, characters, containment),
-                                     threads, stop, word_key);
+        found = near_duplicate_groups(texts.views(), priorities,
+                                      similarity_options(threshold, ngram, characters, containment),
+                                      threads, stop, word_key);
     }
     if (!found.exact)
         warn(
@@ -97,16 +97,16 @@ py::array_t<std::uint8_t> shared_shingles(const py::list& list, const Array<std:
     return to_array(std::move(shared));
 }
 
-py::tuple sketched_stars(const py::list& list, const std::optional<Array<double>>& priority,
-                         double threshold, int ngram, bool characters, std::size_t permutations,
-                         std::uint64_t seed, std::size_t threads) {
+py::tuple sketched_groups(const py::list& list, const std::optional<Array<double>>& priority,
+                          double threshold, int ngram, bool characters, std::size_t permutations,
+                          std::uint64_t seed, std::size_t threads) {
     const Texts texts(list);
     const std::vector<double> priorities = priorities_of(priority, list);
-    Stars found;
+    Groups found;
     {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
-        found = near_duplicate_stars_sketched(
+        found = near_duplicate_groups_sketched(
             texts.views(), priorities, similarity_options(threshold, ngram, characters, false),
             permutations, seed, threads, stop);
     }
@@ -194,10 +194,10 @@ void index_restore(LshIndex& index, const Array<std::uint64_t>& key,
 }  // namespace
 
 void bind_dedup(py::module_& m) {
-    m.def("near_duplicate_stars_sketched", &sketched_stars, py::arg("texts"), py::arg("priority"),
+    m.def("near_duplicate_groups_sketched", &sketched_groups, py::arg("texts"), py::arg("priority"),
           py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
           py::arg("permutations") = 128, py::arg("seed") = 1, py::arg("threads") = 1,
-          "Return what near_duplicate_stars returns, by MinHash: in less memory, with 1 in 100 of "
+          "Return what near_duplicate_groups returns, by MinHash: in less memory, with 1 in 100 of "
           "the pairs at the threshold missed.");
     m.def("minhash_texts", &signatures_of_texts, py::arg("texts"), py::arg("ngram"),
           py::arg("characters") = false, py::arg("permutations") = 128, py::arg("seed") = 1,
@@ -224,9 +224,9 @@ void bind_dedup(py::module_& m) {
              py::arg("band_keys"), py::arg("entries"), py::arg("nodes"),
              "Replace all entries by those of a state. Not while another thread uses the index.");
     m.def(
-        "near_duplicate_stars", &stars, py::arg("texts"), py::arg("priority"), py::arg("threshold"),
-        py::arg("ngram"), py::arg("characters") = false, py::arg("containment") = false,
-        py::arg("threads") = 1, py::arg("key") = py::bytes(),
+        "near_duplicate_groups", &groups, py::arg("texts"), py::arg("priority"),
+        py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
+        py::arg("containment") = false, py::arg("threads") = 1, py::arg("key") = py::bytes(),
         "Return (representative, similarity to it) of every text: by descending priority (None: "
         "the longest first), ties by index, each text not taken yet takes every such text at the "
         "threshold or above. The key, 16 bytes, decides only where the comparison is given up for "
@@ -236,7 +236,7 @@ void bind_dedup(py::module_& m) {
         "Return for each text 1 if two texts of its group, a run of equal numbers, share a shingle "
         "of `ngram` words, else 0: then the group has no near-duplicates.");
     m.def("text_overlaps", &overlaps, py::arg("texts"), py::arg("source"), py::arg("min_chars"),
-          "Return (left, right, offset): `right` is a copy of `left`, stands inside it, or begins "
+          "Return (left, right, offset): `right` is a copy of `left`, lies inside it, or begins "
           "at that character of it and goes on after its end. One row at most for each right.");
 }
 
