@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ctxmem import (
     InputTypeError,
     _native,
+    _testing,
     differences,
 )
 
@@ -544,7 +545,9 @@ def test_the_languages_and_kinds_are_all_there():
     )
     assert {(language, kind) for language in lists.LANGUAGES for kind in kinds} == set(PAIRS)
     assert set(REWORDED) == set(lists.LANGUAGES)
-    assert [*kinds, "symbol", "operator", "identifier", "wording"] == list(_native.DIFFERENCE_KINDS)
+    assert [*kinds, "symbol", "operator", "identifier", "wording"] == list(
+        _testing.DIFFERENCE_KINDS
+    )
 
 
 def test_the_generated_words_are_up_to_date():

@@ -33,7 +33,7 @@
 #include "core/support/secret.hpp"
 #include "core/support/stop_token.hpp"
 #include "core/dedup/shingles.hpp"
-#include "core/dedup/stars.hpp"
+#include "core/dedup/groups.hpp"
 
 namespace ctxmem {
 
@@ -55,7 +55,7 @@ public:
     };
 
     // Throws std::invalid_argument for options out of range; the measure must be Jaccard.
-    LshIndex(const SimilarityOptions& likeness, std::size_t k, std::uint64_t seed);
+    LshIndex(const SimilarityOptions& options, std::size_t k, std::uint64_t seed);
 
     // Enter texts; return their entry numbers, which ascend and are never given twice. All or none.
     std::vector<std::int64_t> add(std::span<const std::string_view> texts, StopToken& stop);
@@ -149,12 +149,12 @@ private:
     mutable std::shared_mutex mutex_;
 };
 
-// As near_duplicate_stars (setjoin.hpp), by MinHash instead of the join, in the memory of the
+// As near_duplicate_groups (setjoin.hpp), by MinHash instead of the join, in the memory of the
 // representatives alone: each text goes to the first representative that it is found to be a
 // near-duplicate of. Every similarity is exact; a member can be missed with the bands' probability.
-Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
-                                    std::span<const double> priority,
-                                    const SimilarityOptions& likeness, std::size_t k,
-                                    std::uint64_t seed, std::size_t threads, StopToken& stop);
+Groups near_duplicate_groups_sketched(std::span<const std::string_view> texts,
+                                      std::span<const double> priority,
+                                      const SimilarityOptions& options, std::size_t k,
+                                      std::uint64_t seed, std::size_t threads, StopToken& stop);
 
 }  // namespace ctxmem
