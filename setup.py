@@ -25,15 +25,16 @@ JOBS = int(os.environ.get("CTXMEM_BUILD_JOBS") or min(os.cpu_count() or 1, 4))
 HEADERS = glob("csrc/**/*.hpp", recursive=True)
 BASE = os.environ.get("CTXMEM_BUILD_BASE") or "x86-64-v2"  # of x86-64, but for MSVC
 NO_COMPILER = """no C++ compiler was found ({problem}).
-ctxmem is compiled from C++20: gcc 12, clang 14, Visual Studio 2022 or later. Install one:
+ctxmem is compiled from C++20: gcc 12, clang 15, Visual Studio 2022 or later. Install one:
   Debian, Ubuntu   apt install g++ python3-dev
   Fedora, RHEL     dnf install gcc-c++ python3-devel
   Alpine           apk add g++ python3-dev
   macOS            xcode-select --install
   Windows          https://visualstudio.microsoft.com/visual-cpp-build-tools/
-or install a wheel, which needs no compiler: pip install --only-binary ctxmem ctxmem"""
+or install a wheel, which needs no compiler: pip install ctxmem-VERSION-PYTHON-PLATFORM.whl
+(PyPI's package `ctxmem` is another project.)"""
 TOO_OLD = """{problem}
-If the compiler does not know C++20, use gcc 12, clang 14, Visual Studio 2022 or later
+If the compiler does not know C++20, use gcc 12, clang 15, Visual Studio 2022 or later
 (CC and CXX name the compiler)."""
 
 # Half of a binding's time is pybind11's headers, so they share them, in as many files as keep two
