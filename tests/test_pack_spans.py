@@ -301,3 +301,47 @@ def test_very_many_chunks_are_looked_at_by_a_shortlist():
     assert len(window.decisions) == 401 and window.decisions[-1].kept
     assert not table.shortlisted.all()
     assert window.tokens <= 1000
+
+
+# Rules and their exceptions
+
+BESIDE = "The canteen is open at noon. The logo is blue. The team works in a house by the river."
+RULES = {
+    "Are deliveries free?": (
+        "Deliveries are free within Germany",
+        "unless the order is below 20 euros.",
+        "Deliveries are free within Germany, unless the order is below 20 euros.",
+    ),
+    "Is the service free of charge?": (
+        "The service may be used free of charge.",
+        "This does not apply to commercial use.",
+        "The service may be used free of charge. This does not apply to commercial use.",
+    ),
+    "Who may use the lift?": (
+        "The lift may be used by all visitors.",
+        "Visitors with bicycles are excluded.",
+        "The lift may be used by all visitors. Visitors with bicycles are excluded.",
+    ),
+    "Are refunds possible?": (
+        "Refunds are possible.",
+        "But only if the box is unopened.",
+        "Refunds are possible. But only if the box is unopened.",
+    ),
+    "How many days of leave may employees carry over?": (
+        "Employees may carry over up to ten days of leave.",
+        "The only exception is the probation period.",
+        "Employees may carry over up to ten days of leave. The only exception is the probation "
+        "period.",
+    ),
+}
+
+
+@pytest.mark.parametrize("query", RULES)
+def test_no_budget_shows_a_rule_without_its_exception_or_the_other_way_round(query):
+    rule, exception, both = RULES[query]
+    shown = set()
+    for budget in range(4, 40):
+        window = ctxmem.pack([f"{both} {BESIDE}"], budget, query=query)
+        assert (rule in window.text) == (exception in window.text)
+        shown.add(rule in window.text)
+    assert {False, True} == shown
