@@ -103,7 +103,17 @@ class SessionSearch:
     def needed(self, question: str, room: int, shown: Collection[int], least: float) -> int:
         """Return about how many tokens `recalled` would take, `room` at most; 0 for nothing."""
         found = self._find(question)
-        tokens = recall.needed(found, room, shown=shown, label=_LABEL, least=least)
+        whole, most = recall.sizes_for(found.ask)
+        tokens, days = 0, {""}
+        for message in recall.wanted(found, shown=shown, least=least):
+            item = self.state.items[message]
+            day = self._day(item)
+            tokens += item.tokens if item.tokens <= whole else min(item.tokens, most)
+            tokens += self._count(_label(item, False)) + 1
+            tokens += self._count(day) + 1 if day not in days else 0
+            days.add(day)
+            if tokens >= room:
+                return room
         heading = self.meter.message(_said(HEADING), 0)
         return min(room, tokens + heading) if tokens else 0
 
@@ -219,7 +229,6 @@ class SessionSearch:
 
 _QUESTION_WORDS = 6
 _TRIES = 8
-_LABEL = 6  # tokens beside an excerpt's text, about
 _SPEAKERS = ("user", "assistant", "tool", "system", "chunk")
 _COUNTED = 2048
 """The tokens of so many texts are remembered, since a question is often asked again."""
