@@ -34,6 +34,7 @@ from ctxmem import _native
 from ctxmem.dedup import find_near_duplicates, minhash
 
 from . import corpus
+from .native_testing import native as testing
 from .reporting import print_report
 
 THRESHOLD = 0.7
@@ -124,7 +125,7 @@ def shingles(text: str) -> list[str]:
 
 def truth(texts: list[str]) -> Edges:
     """Return every pair at the threshold, copies paired with each other too."""
-    left, right, similarity = _native.near_duplicate_pairs(texts, THRESHOLD, NGRAM)
+    left, right, similarity = testing.near_duplicate_pairs(texts, THRESHOLD, NGRAM)
     copies: dict[int, list[int]] = defaultdict(list)
     first = list(range(len(texts)))
     for i, j, share in zip(left.tolist(), right.tolist(), similarity.tolist(), strict=True):
@@ -326,8 +327,8 @@ def signatures(level: str) -> dict[str, float] | None:
 def signature_rate(n: int = 5_000) -> dict[str, float]:
     """Measure signatures a second at the CPU level of this process."""
     texts = corpus.passages(n)
-    sets = _native.shingle_sets(texts, NGRAM)
-    hashed = min(timed(lambda: _native.minhash(*sets, PERMUTATIONS), 7))
+    sets = testing.shingle_sets(texts, NGRAM)
+    hashed = min(timed(lambda: testing.minhash(*sets, PERMUTATIONS), 7))
     strings = min(timed(lambda: minhash(texts, ngram=NGRAM, permutations=PERMUTATIONS), 7))
     return {"hashed": n / hashed, "strings": n / strings}
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from ctxmem.bench.native_testing import native as testing
 from ctxmem.bench.packers import Embedder
 from ctxmem.bench.questions import Asked, read_set, sets_in
 from ctxmem.bench.structure import read_questions
@@ -265,10 +266,10 @@ def collect(folders: Sequence[Path], structure: Path | None = None, seed: int = 
 
 FINAL_NAMES = [
     name
-    for name in _native.FINAL_FEATURES
+    for name in testing.FINAL_FEATURES
     if name in FINAL_BESIDE or name not in _native.DRAFT_FEATURES
 ]
-FINAL_COLUMNS = [_native.FINAL_FEATURES.index(name) for name in FINAL_NAMES]
+FINAL_COLUMNS = [testing.FINAL_FEATURES.index(name) for name in FINAL_NAMES]
 
 
 # Fitting ------------------------------------------------------------------------------------------
@@ -360,7 +361,7 @@ def fit_model(cases: Sequence[Case]) -> Model:
         for k, case in enumerate(cases):
             if fold[case.asked.set] == held:
                 drafted = np.asarray(blind.predict(case.draft), dtype=np.float32)
-                rows[k] = case.features.finals(drafted)[:, FINAL_COLUMNS]
+                rows[k] = testing.final_features(case.features, drafted)[:, FINAL_COLUMNS]
     draft = fit(cases, [case.draft for case in cases], names)
     return Model(draft, fit(cases, rows, FINAL_NAMES))
 

@@ -125,12 +125,9 @@ def arrays_of(classes: Classes) -> tuple[NDArray[np.int64], NDArray[np.int64], N
 def ctxmem_solver(classes: Classes, budget: int, limit: float) -> tuple[float, Answer]:
     """Time the native solver, from arrays."""
     starts, tokens, values = arrays_of(classes)
-    free = np.zeros(len(classes), dtype=bool)
     begin = time.perf_counter()
-    _, value, bound, _, _ = _native.solve_classes(
-        starts, tokens, values, free, budget, time_limit=limit
-    )
-    return time.perf_counter() - begin, (value, bound)
+    found = _native.solve_packing(starts, tokens, values, budget, time_limit=limit)
+    return time.perf_counter() - begin, (found.value, found.upper_bound)
 
 
 def cp_sat(classes: Classes, budget: int, limit: float) -> tuple[float, Answer]:

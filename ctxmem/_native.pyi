@@ -9,9 +9,7 @@ __version__: str
 def cpu_level() -> str: ...
 
 # words
-def words(text: str, seed: int | None = None) -> NDArray[np.uint64]: ...
 def shingles(text: str, n: int, seed: int | None = None) -> NDArray[np.uint64]: ...
-def char_classes() -> NDArray[np.uint8]: ...
 
 # outline
 SPAN_KINDS: tuple[str, ...]
@@ -47,7 +45,6 @@ def outline(
 def bm25(texts: list[str], queries: list[str]) -> NDArray[np.float64]: ...
 
 DRAFT_FEATURES: tuple[str, ...]
-FINAL_FEATURES: tuple[str, ...]
 
 class SpanFeatures:
     def __init__(
@@ -72,7 +69,6 @@ class SpanFeatures:
     ) -> None: ...
     def __len__(self) -> int: ...
     def draft(self) -> NDArray[np.float32]: ...
-    def finals(self, density: NDArray[np.float32]) -> NDArray[np.float32]: ...
 
 class SpanModel:
     def __init__(self, data: dict[str, Any]) -> None: ...
@@ -133,8 +129,6 @@ def select_units(
     NDArray[np.float64],
 ]: ...
 
-DIFFERENCE_KINDS: tuple[str, ...]
-
 class ReadText:
     def __init__(self, text: str) -> None: ...
     def differences(self, other: ReadText, wording: bool = False) -> list[tuple[str, str, str]]: ...
@@ -161,46 +155,12 @@ class Tokenizer:
     def count_units(self, corpus: Corpus, after: str = "") -> NDArray[np.int64]: ...
     def count_spans(self, text: str, spans: NDArray[np.int64]) -> NDArray[np.int64]: ...
 
-class PreTokeniser:
-    def __init__(self, section: object) -> None: ...
-    def split(self, text: str, first: bool = True) -> list[bytes]: ...
-    @property
-    def known(self) -> bool: ...
-
-class Regex:
-    def __init__(self, pattern: str, engine: str) -> None: ...
-    def split(self, text: str) -> list[bytes]: ...
-
-def known_pieces(pattern: str, text: str, engine: str) -> list[bytes] | None: ...
-
-class TokenModel:
-    def __init__(self, section: dict[str, Any], byte_level: bool = False) -> None: ...
-    @property
-    def quick(self) -> bool: ...
-    def count(self, text: str) -> int: ...
-
-class SentencePieceModel:
-    def __init__(self, data: bytes) -> None: ...
-    @property
-    def quick(self) -> bool: ...
-    @property
-    def normaliser(self) -> dict[str, Any]: ...
-    def count(self, text: str) -> int: ...
-
 def text_amounts(o200k: Tokenizer, cl100k: Tokenizer, texts: list[str]) -> NDArray[np.float64]: ...
 
 TEXT_KINDS: tuple[str, ...]
 
 # dedup
-def near_duplicate_pairs(
-    texts: list[str],
-    threshold: float,
-    ngram: int,
-    characters: bool = False,
-    containment: bool = False,
-    threads: int = 1,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]: ...
-def near_duplicate_stars(
+def near_duplicate_groups(
     texts: list[str],
     priority: NDArray[np.float64] | None,
     threshold: float,
@@ -214,7 +174,7 @@ def share_shingles(texts: list[str], group: NDArray[np.int32], ngram: int) -> ND
 def text_overlaps(
     texts: list[str], source: NDArray[np.int32], min_chars: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]: ...
-def near_duplicate_stars_sketched(
+def near_duplicate_groups_sketched(
     texts: list[str],
     priority: NDArray[np.float64] | None,
     threshold: float,
@@ -224,15 +184,6 @@ def near_duplicate_stars_sketched(
     seed: int = 1,
     threads: int = 1,
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]: ...
-def shingle_sets(
-    texts: list[str], ngram: int, characters: bool = False, seed: int | None = None
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]: ...
-def minhash(
-    shingles: NDArray[np.uint64],
-    start: NDArray[np.int64],
-    permutations: int = 128,
-    seed: int = 1,
-) -> NDArray[np.uint32]: ...
 def minhash_texts(
     texts: list[str],
     ngram: int,
@@ -241,9 +192,6 @@ def minhash_texts(
     seed: int = 1,
     threads: int = 1,
 ) -> NDArray[np.uint32]: ...
-def band_plan(
-    threshold: float, permutations: int = 128, recall: float = 0.99
-) -> tuple[int, int]: ...
 
 class LshIndex:
     def __init__(
@@ -281,13 +229,6 @@ class LshIndex:
     ) -> None: ...
 
 # solver
-class Packing(NamedTuple):
-    chosen: NDArray[np.int32]
-    value: int
-    upper_bound: int
-    status: Literal["optimal", "gap", "infeasible"]
-    price: float
-
 class Solution(NamedTuple):
     chosen: NDArray[np.int32]
     value: int
@@ -297,17 +238,6 @@ class Solution(NamedTuple):
     price: float
     section_prices: NDArray[np.float64]
 
-def solve_classes(
-    starts: NDArray[np.int64],
-    tokens: NDArray[np.int64],
-    values: NDArray[np.int64],
-    mandatory: NDArray[np.bool_],
-    budget: int,
-    *,
-    states: int = 200000,
-    time_limit: float = 0.0,
-    gap: float = 0.0,
-) -> Packing: ...
 def solve_packing(
     starts: NDArray[np.int64],
     tokens: NDArray[np.int64],
@@ -385,17 +315,3 @@ def statements(text: str, replies: bool = False, trusted: bool = False) -> NDArr
 
 # stages of a tokenizer
 class Unsupported(ValueError): ...
-
-class Normaliser:
-    def __init__(self, section: dict[str, Any] | None) -> None: ...
-    @staticmethod
-    def sentencepiece(
-        charsmap: bytes,
-        *,
-        add_dummy_prefix: bool = True,
-        remove_extra_whitespaces: bool = True,
-        escape_whitespaces: bool = True,
-        treat_whitespace_as_suffix: bool = False,
-        kept: list[str] = [],
-    ) -> Normaliser: ...
-    def apply(self, text: str) -> str: ...

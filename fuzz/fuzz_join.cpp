@@ -1,4 +1,4 @@
-// The join: pairs and stars are those that comparing every two sets finds, and so are the answers
+// The join: pairs and groups are those that comparing every two sets finds, and so are the answers
 // of an index of as many bands. Texts are separated by bytes 0xFF; the first bytes choose the
 // options. Work on two threads gives the same.
 #include <algorithm>
@@ -63,7 +63,7 @@ void check_pairs(const std::vector<std::string_view>& texts, const std::vector<S
 void check_stars(const std::vector<std::string_view>& texts, const std::vector<Set>& sets,
                  const std::vector<double>& priority, const SimilarityOptions& options) {
     StopToken stop;
-    const Stars stars = near_duplicate_stars(texts, priority, options, 1, stop);
+    const Groups groups = near_duplicate_groups(texts, priority, options, 1, stop);
     // By priority, each text that is free takes those that are like it and free.
     std::vector<std::size_t> order(texts.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -78,11 +78,11 @@ void check_stars(const std::vector<std::string_view>& texts, const std::vector<S
                 similarity(sets[centre], sets[i], options.measure) >= options.threshold)
                 taken[i] = static_cast<std::int32_t>(centre);
     }
-    LAW(stars.exact && stars.representative == taken);
+    LAW(groups.exact && groups.representative == taken);
     for (std::size_t i = 0; i < texts.size(); ++i)
-        LAW(stars.similarity[i] == similarity(sets[static_cast<std::size_t>(taken[i])], sets[i],
+        LAW(groups.similarity[i] == similarity(sets[static_cast<std::size_t>(taken[i])], sets[i],
                                               options.measure));
-    fuzz::note_all(stars.representative);
+    fuzz::note_all(groups.representative);
 }
 
 // What the index returns is exact; it may miss a pair, but never a copy.

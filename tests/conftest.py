@@ -6,6 +6,7 @@ import json
 import logging
 import math
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -52,6 +53,20 @@ def pytest_collection_modifyitems(items):
         ordered += [*share, *others[:room]]
         del others[:room]
     items[:] = ordered + others
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts():
+    """Let SIGINT reach the programs that tests start.
+
+    A shell without job control starts what it puts in the background with SIGINT ignored, which
+    programs inherit, and Python then leaves it ignored.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,13 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
-from ctxmem import _native
+from ctxmem import _testing
 
 
 @cache
 def char_classes() -> list[int]:
     """Return the class of every character: 1 to 5 in a word, plus 8 in a script without spaces."""
-    return _native.char_classes().tolist()
+    return _testing.char_classes().tolist()
 
 
 def repaired(text: str) -> str:

@@ -49,7 +49,7 @@ def near_duplicate_pairs(
     return pairs
 
 
-def near_duplicate_stars(
+def near_duplicate_groups(
     texts: Sequence[str],
     priority: Sequence[float],
     threshold: float,

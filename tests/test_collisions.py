@@ -17,7 +17,7 @@ import xxhash
 from sample_texts import FOX, passages
 
 import ctxmem
-from ctxmem import _native
+from ctxmem import _native, _testing
 
 TWINS = {
     "the": "qj645zc3w5jom16w",
@@ -52,7 +52,7 @@ def test_a_planted_passage_hides_no_other(dedup):
 
 
 def test_words_are_equal_in_one_process_and_have_other_hashes_in_the_next():
-    code = "from ctxmem import _native; print(_native.words('fee Fee fees').tolist())"
+    code = "from ctxmem import _testing; print(_testing.words('fee Fee fees').tolist())"
     runs = [
         json.loads(subprocess.check_output([sys.executable, "-c", code], text=True))
         for _ in range(2)
@@ -64,30 +64,30 @@ def test_words_are_equal_in_one_process_and_have_other_hashes_in_the_next():
 
 
 def test_hashes_of_a_seed_are_the_same_in_every_process():
-    code = "from ctxmem import _native; print(_native.words('fee Fee fees', 7).tolist())"
+    code = "from ctxmem import _testing; print(_testing.words('fee Fee fees', 7).tolist())"
     out = subprocess.check_output([sys.executable, "-c", code], text=True)
-    assert out == f"{_native.words('fee Fee fees', 7).tolist()}\n"
-    assert _native.words("fee", 7) != _native.words("fee", 8)
+    assert out == f"{_testing.words('fee Fee fees', 7).tolist()}\n"
+    assert _testing.words("fee", 7) != _testing.words("fee", 8)
 
 
 def test_a_word_has_one_hash_wherever_it_stands_and_however_it_is_written():
     made = [f"{'x' * size}{tail}" for size in range(1, 40) for tail in ("", "y", "é", "中")]
     for word in made:
-        alone = _native.words(word).tolist()
-        assert alone == _native.words(f"a, {word.upper()}; b").tolist()[1:-1]
-    assert len({tuple(_native.words(word).tolist()) for word in made}) == len(made)
+        alone = _testing.words(word).tolist()
+        assert alone == _testing.words(f"a, {word.upper()}; b").tolist()[1:-1]
+    assert len({tuple(_testing.words(word).tolist()) for word in made}) == len(made)
 
 
 def test_the_join_is_the_same_with_any_key():
     texts = passages(300, 30, seed=3)
     priority = np.arange(300.0)
-    expected = _native.near_duplicate_stars(texts, priority, 0.4, 2)
+    expected = _native.near_duplicate_groups(texts, priority, 0.4, 2)
     for key in (b"", bytes(16), b"sixteen bytes ..", b"\xff" * 16):
-        stars, similarity = _native.near_duplicate_stars(texts, priority, 0.4, 2, key=key)
-        assert stars.tolist() == expected[0].tolist()
+        groups, similarity = _native.near_duplicate_groups(texts, priority, 0.4, 2, key=key)
+        assert groups.tolist() == expected[0].tolist()
         assert similarity.tolist() == expected[1].tolist()
     with pytest.raises(ValueError, match="16 bytes"):
-        _native.near_duplicate_stars(texts, priority, 0.4, 2, key=b"short")
+        _native.near_duplicate_groups(texts, priority, 0.4, 2, key=b"short")
 
 
 def test_results_do_not_depend_on_the_process():

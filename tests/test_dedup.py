@@ -160,10 +160,9 @@ def test_a_group_is_a_list_and_survives_a_copy():
 def test_a_hundred_thousand_copies_form_one_group_at_once():
     texts = [FOX] * 100_000
     assert [list(range(100_000))] == find_near_duplicates(texts)
-    assert len(_native.near_duplicate_pairs(texts, 0.5, 3)[0]) == 99_999
 
 
-def test_a_flood_of_near_identical_texts_is_one_star():
+def test_a_flood_of_near_identical_texts_is_one_group():
     texts = [f"{FOX} and then it rests for the night under tree {i}" for i in range(20_000)]
     assert [list(range(20_000))] == find_near_duplicates(texts)
 
@@ -266,7 +265,7 @@ def test_the_gil_is_released_while_joining():
     try:
         watcher.start()
         before = ticks
-        _native.near_duplicate_pairs(texts, 0.1, 1)
+        _native.near_duplicate_groups(texts, None, 0.1, 1)
         after = ticks
     finally:
         sys.setswitchinterval(interval)
@@ -289,6 +288,10 @@ def test_differences_put_numbers_first():
     other = "A late charge is due of thirty euro after 9 days"
     assert dedup.difference(text, other).startswith("differs in 'forty', '10', 'The', 'fee', where")
     assert dedup.difference("a b", "b a") == "differs only in order or layout"
+    same = dedup.difference("Set DEBUG to 1.", "set debug to 1!")
+    assert same == "differs only in capitals, punctuation or layout"
+    named = dedup.contrast("Say it.", "say it", "the first", "the second")
+    assert named == "the first and the second differ only in capitals, punctuation or layout"
 
 
 def test_a_list_emptied_by_another_thread_does_no_harm():

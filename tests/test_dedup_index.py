@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from sample_texts import FOX, THRESHOLDS, few_words, hostile_text, passages
 
-from ctxmem import _native
+from ctxmem import _native, _testing
 from ctxmem.dedup import DedupIndex, Match, find_near_duplicates, minhash
 from ctxmem.errors import InputError, InputTypeError
 
@@ -28,8 +28,8 @@ from ctxmem.errors import InputError, InputTypeError
 def test_signatures_equal_the_slow_twin():
     texts = [FOX, "", "a b c d e f", *passages(3, 60, seed=2)]
     for permutations, seed in ((64, 0), (128, 1), (192, 2**64 - 1)):
-        shingles, start = _native.shingle_sets(texts, 3, seed=seed)
-        rows = _native.minhash(shingles, start, permutations, seed).tolist()
+        shingles, start = _testing.shingle_sets(texts, 3, seed=seed)
+        rows = _testing.minhash(shingles, start, permutations, seed).tolist()
         for row, (begin, end) in zip(rows, pairwise(start.tolist()), strict=True):
             expected = reference_dedup.minhash(shingles[begin:end].tolist(), permutations, seed)
             assert expected == row
@@ -38,8 +38,8 @@ def test_signatures_equal_the_slow_twin():
 def test_texts_are_signed_as_their_sets_are():
     texts = [FOX, "", "...", "a a a a a a", "中文字", "yes", *passages(40, 60, seed=2)]
     for ngram, unit, seed in ((3, "word", 1), (1, "word", 7), (5, "char", 2**64 - 1)):
-        sets = _native.shingle_sets(texts, ngram, unit == "char", seed)
-        expected = _native.minhash(*sets, 192, seed)
+        sets = _testing.shingle_sets(texts, ngram, unit == "char", seed)
+        expected = _testing.minhash(*sets, 192, seed)
         for threads in (1, 2, 5):
             rows = minhash(
                 texts, ngram=ngram, unit=unit, permutations=192, seed=seed, threads=threads
@@ -51,12 +51,12 @@ def test_texts_are_signed_as_their_sets_are():
 @pytest.mark.parametrize("level", ["base", "v3", "v4"])
 def test_every_cpu_level_gives_the_same_bits(level):
     program = (
-        "import hashlib, numpy as np; from ctxmem import _native\n"
+        "import hashlib, numpy as np; from ctxmem import _native, _testing\n"
         "rng = np.random.default_rng(1)\n"
         "h = rng.integers(0, 2**63, 999, dtype=np.uint64)\n"
-        "out = _native.minhash(h, np.array([0, 0, 1, 3, 150, 999]), 256, 7)\n"
+        "out = _testing.minhash(h, np.array([0, 0, 1, 3, 150, 999]), 256, 7)\n"
         "t = ['x' * k + ' É中 a-b C9 ' * 9 + 'word ' * k for k in range(90)]\n"
-        "s = np.concatenate([_native.words(text, 3) for text in t])\n"
+        "s = np.concatenate([_testing.words(text, 3) for text in t])\n"
         "w = _native.shingles('a b c d e f g h i j k l m n o p q r s t u v w x', 5, 3)\n"
         "print(hashlib.sha256(out.tobytes() + w.tobytes() + s.tobytes()).hexdigest())"
     )
@@ -79,9 +79,9 @@ def test_every_cpu_level_gives_the_same_bits(level):
 
 def test_signatures_estimate_jaccard_similarity_as_theory_says():
     texts = passages(200, 60, seed=4)
-    shingles, start = _native.shingle_sets(texts, 3)
-    signatures = _native.minhash(shingles, start)
-    left, right, similarity = _native.near_duplicate_pairs(texts, 0.3, 3)
+    shingles, start = _testing.shingle_sets(texts, 3)
+    signatures = _testing.minhash(shingles, start)
+    left, right, similarity = _testing.near_duplicate_pairs(texts, 0.3, 3)
     error = (signatures[left] == signatures[right]).mean(axis=1) - similarity
     expected = np.sqrt(np.mean(similarity * (1 - similarity) / 128))
     assert len(left) > 100
@@ -93,7 +93,7 @@ def test_the_band_plan_reaches_its_recall_with_the_longest_bands(threshold):
     def recall(bands: int, rows: int) -> float:
         return 1 - (1 - threshold**rows) ** bands
 
-    bands, rows = _native.band_plan(threshold)
+    bands, rows = _testing.band_plan(threshold)
     assert bands * rows <= 128
     assert recall(bands, rows) >= 0.99
     assert rows == 16 or recall(128 // (rows + 1), rows + 1) < 0.99
@@ -103,8 +103,8 @@ def test_the_band_plan_reaches_its_recall_with_the_longest_bands(threshold):
 def test_sketched_groups_are_near_the_exact_ones_and_never_wrong(threshold):
     texts = passages(300, 60, seed=6)
     lengths = np.array([len(text) for text in texts], float)
-    exact, _ = _native.near_duplicate_stars(texts, lengths, threshold, 3)
-    found, similarity = _native.near_duplicate_stars_sketched(texts, lengths, threshold, 3)
+    exact, _ = _native.near_duplicate_groups(texts, lengths, threshold, 3)
+    found, similarity = _native.near_duplicate_groups_sketched(texts, lengths, threshold, 3)
     assert (exact == found).mean() > 0.98
     sets = [reference_dedup.shingle_set(text, 3) for text in texts]
     for i, centre in enumerate(found.tolist()):
@@ -309,7 +309,7 @@ def test_a_forged_index_with_a_right_checksum_is_refused(tmp_path):
     path = tmp_path / "index"
     index.save(path)
     body = path.read_bytes()[:-16]
-    keys = 2 * 8 * _native.band_plan(0.5)[0]  # bytes of the band keys, at the end
+    keys = 2 * 8 * _testing.band_plan(0.5)[0]  # bytes of the band keys, at the end
     shingle = body[-keys - 8 : -keys]
     for old, new in (
         (b'"ids":[1,2]', b'"ids":[1,1]'),

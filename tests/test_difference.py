@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ctxmem import (
     InputTypeError,
     _native,
+    _testing,
     differences,
 )
 
@@ -349,6 +350,9 @@ SIGNS = [
     ("500 EUR", "500 USD", "number"),
     ("5 mg", "5 g", "number"),
     ("5%", "5", "number"),
+    ("5 mW", "5 MW", "number"),
+    ("5mV", "5MV", "number"),
+    ("10 MB", "10 Mb", "number"),
     ("4.5", "45", "number"),
     ("10²", "102", "number"),
     ("5-6", "5-8", "number"),
@@ -406,6 +410,9 @@ SAME = [
     ("EUR 500", "500 euros"),
     ("-$5", "$-5"),
     ("5mg", "5 mg"),
+    ("5 MW", "5 mw"),
+    ("10 GB", "10 gb"),
+    ("10 KM", "10 km"),
     ("5-6", "5–6"),
     ("30-day", "30 day"),
     ("3rd", "3RD"),
@@ -538,7 +545,9 @@ def test_the_languages_and_kinds_are_all_there():
     )
     assert {(language, kind) for language in lists.LANGUAGES for kind in kinds} == set(PAIRS)
     assert set(REWORDED) == set(lists.LANGUAGES)
-    assert [*kinds, "symbol", "operator", "identifier", "wording"] == list(_native.DIFFERENCE_KINDS)
+    assert [*kinds, "symbol", "operator", "identifier", "wording"] == list(
+        _testing.DIFFERENCE_KINDS
+    )
 
 
 def test_the_generated_words_are_up_to_date():
@@ -619,6 +628,18 @@ def test_whether_texts_differ_is_whether_a_difference_is_found(words, edits):
     for a, b in ((one, other), (other, one)):
         differ = _native.DifferenceRule("").differ(_native.ReadText(a), _native.ReadText(b))
         assert bool(differences(a, b)) == differ
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from([*_WORDS, "six", "zehn", "\u5341", "IV", "a"]), max_size=8),
+    st.lists(st.sampled_from([*_WORDS, "6", "10", "IV", "v1.2"]), min_size=1, max_size=8),
+    st.integers(1, 120),
+)
+def test_whether_a_line_differs_from_a_long_table(line, row, rows):
+    one, other = " ".join(line), "\n".join([" ".join(row)] * rows)
+    differ = _native.DifferenceRule("").differ(_native.ReadText(one), _native.ReadText(other))
+    assert bool(differences(one, other)) == differ
 
 
 @pytest.mark.slow(50)

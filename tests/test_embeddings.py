@@ -1,4 +1,4 @@
-"""Groups by embedding: exact stars where all is compared, and only when asked for."""
+"""Groups by embedding: exact groups where all is compared, and only when asked for."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from hypothesis import strategies as st
 
 from ctxmem import Chunk, InputError, InputTypeError, MissingExtraError, Reason, pack
 from ctxmem.dedup import embeddings
-from ctxmem.dedup.embeddings import embedding_stars
+from ctxmem.dedup.embeddings import embedding_groups
 
 
-def slow_stars(vectors, threshold):
+def slow_groups(vectors, threshold):
     """Return representatives by comparing each vector with every earlier representative."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     rows = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
-    stars: list[int] = []
+    groups: list[int] = []
     representative = []
     for i, row in enumerate(rows):
-        near = [s for s in stars if float(rows[s] @ row) >= threshold]
+        near = [s for s in groups if float(rows[s] @ row) >= threshold]
         representative.append(near[0] if near else i)
         if not near:
-            stars.append(i)
+            groups.append(i)
     return representative
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 700), st.integers(1, 5), st.sampled_from([0.5, 0.9]), st.integers(0, 99))
-def test_stars_equal_their_slow_twin(count, width, threshold, seed):
+def test_groups_equal_their_slow_twin(count, width, threshold, seed):
     rng = np.random.default_rng(seed)
     # A coarse grid, so that many are equal and none is a rounding error from the threshold.
     vectors = rng.integers(-2, 3, (count, width)).astype(np.float32)
@@ -40,11 +40,11 @@ def test_stars_equal_their_slow_twin(count, width, threshold, seed):
         cosines = cosines / norms / norms[:, None]
     if (np.abs(cosines - threshold) < 1e-5).any():
         return
-    assert slow_stars(vectors, threshold) == embedding_stars(vectors, threshold)[0].tolist()
+    assert slow_groups(vectors, threshold) == embedding_groups(vectors, threshold)[0].tolist()
 
 
 def test_similarities_are_cosines_to_the_representative():
-    representative, similarity = embedding_stars([[1, 0], [3, 4], [0.9, 0.1]], 0.55)
+    representative, similarity = embedding_groups([[1, 0], [3, 4], [0.9, 0.1]], 0.55)
     assert representative.tolist() == [0, 0, 0]
     assert similarity.tolist() == pytest.approx([1, 0.6, 0.9 / np.hypot(0.9, 0.1)], rel=1e-6)
 
@@ -53,15 +53,15 @@ def test_beyond_the_flat_size_a_graph_finds_nearly_all(monkeypatch):
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(40, 32))
     vectors = np.repeat(centres, 25, axis=0) + rng.normal(scale=0.02, size=(1000, 32))
-    exact = embedding_stars(vectors, 0.9)[0]
+    exact = embedding_groups(vectors, 0.9)[0]
     monkeypatch.setattr(embeddings, "FLAT", 100)
-    found, similarity = embedding_stars(vectors, 0.9)
+    found, similarity = embedding_groups(vectors, 0.9)
     assert (found == exact).mean() > 0.95
     assert (similarity >= 0.9).all()
 
 
 def test_a_flood_of_equal_vectors_is_one_star():
-    assert set(embedding_stars(np.ones((20_000, 8)), 0.9)[0].tolist()) == {0}
+    assert set(embedding_groups(np.ones((20_000, 8)), 0.9)[0].tolist()) == {0}
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_a_flood_of_equal_vectors_is_one_star():
 )
 def test_bad_input_is_named(vectors, threshold, error, message):
     with pytest.raises(error, match=message):
-        embedding_stars(vectors, threshold)
+        embedding_groups(vectors, threshold)
 
 
 def test_without_faiss_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(MissingExtraError, match="pip install faiss-cpu"):
-        embedding_stars([[1, 0]], 0.9)
+        embedding_groups([[1, 0]], 0.9)
 
 
 def paraphrases():

@@ -511,7 +511,8 @@ def test_no_model_of_a_client_is_read_as_a_file(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "file").write_text("{}")
-    settings = Settings(upstreams={"": "http://u"}, mode=mode, budget=9000, store=":memory:")
+    budget = None if mode == "observe" else 9000
+    settings = Settings(upstreams={"": "http://u"}, mode=mode, budget=budget, store=":memory:")
     stage, wire = serving.stage_of(settings), wire_of("POST", path)
     assert wire is not None
     said = [{"role": "user", "content": "When does it open?"}]

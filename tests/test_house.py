@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -226,6 +227,48 @@ def test_core_never_sees_python():
         assert "Python.h" not in text and "pybind11" not in text, path.name
 
 
+def unused_names(extension: str, paths: Iterable[Path]) -> set[str]:
+    """Return the names of an extension, and the members of its classes, that no file uses."""
+    module = importlib.import_module(f"ctxmem.{extension}")
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    used = set(re.findall(rf"\b{extension}\.(\w+)", text))
+    names = {name for name in vars(module) if not name.startswith("_")}
+    classes = [getattr(module, name) for name in names if isinstance(vars(module)[name], type)]
+    members = {name for one in classes for name in vars(one) if not name.startswith("_")}
+    # Results are read by their fields, or unpacked.
+    members -= {name for one in classes for name in getattr(one, "_fields", ())}
+    return (names - used) | (members - set(re.findall(r"\.(\w+)", text)))
+
+
+def test_every_native_function_has_a_use_in_the_package():
+    """What only tests call is in `_testing`, which no wheel has."""
+    shipped = [path for _, path in modules()] + BENCHES
+    assert unused_names("_native", shipped) == set()
+    assert unused_names("_testing", shipped) >= {"TokenModel", "known_pieces", "words"}
+
+
+def test_the_module_for_tests_is_imported_by_tests_and_for_benchmarks_alone():
+    shipped = [path for _, path in modules()] + BENCHES
+    found = [p for p in shipped if re.search(r"import _testing|\._testing", p.read_text("utf-8"))]
+    assert [ROOT / "bench" / "native_testing.py"] == found
+
+
+def test_what_is_run_on_a_wheel_needs_no_module_for_tests():
+    scripts = [ROOT / "pyproject.toml", ROOT / ".ci" / "versions"]
+    pattern = r"tests/(test_\w+\.py)"
+    files = {name for path in scripts for name in re.findall(pattern, path.read_text("utf-8"))}
+    assert {"test_pack.py", "test_langchain.py"} < files
+    for name in files:
+        reached, waiting = set(), {name.removesuffix(".py"), "conftest"}
+        while waiting:
+            module = waiting.pop()
+            reached.add(module)
+            found = imported(ROOT / "tests" / f"{module}.py")
+            assert "ctxmem._testing" not in found, f"{name} needs ctxmem._testing"
+            local = {one for one in found if (ROOT / "tests" / f"{one}.py").exists()}
+            waiting |= local - reached
+
+
 def test_kernels_include_no_standard_library():
     for path in (ROOT / "csrc/kernels").iterdir():
         if path.name in ("dispatch.cpp", "kernels.hpp"):
@@ -370,7 +413,8 @@ def test_no_generated_source_is_in_the_tree():
 @pytest.mark.slow(30)
 def test_stubs_agree_with_the_extensions():
     allowed = ["--allowlist", "tests/stubtest_allowlist.txt", "--ignore-unused-allowlist"]
-    command = [sys.executable, "-m", "mypy.stubtest", *allowed, "ctxmem._native", "ctxmem._pages"]
+    extensions = ["ctxmem._native", "ctxmem._pages", "ctxmem._testing"]
+    command = [sys.executable, "-m", "mypy.stubtest", *allowed, *extensions]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 import ctxmem
-from ctxmem import _native
+from ctxmem import _native, _testing
 
 BEFORE = 0.1  # seconds until the signal
 
@@ -87,7 +87,7 @@ def index_query() -> Callable[[], object]:
 def subset_sum() -> Callable[[], object]:
     tokens = np.random.default_rng(0).integers(1, 2**28, 20_000) * 2
     nothing = np.zeros(20_000, bool)
-    return lambda: _native.solve_classes(
+    return lambda: _testing.solve_classes(
         np.arange(20_001), tokens, tokens, nothing, 2**31 - 1, states=10**6
     )
 
@@ -132,18 +132,18 @@ CASES: dict[str, Callable[[], Callable[[], object]]] = {
     "span model": predict,
     "reading a text": lambda: partial(_native.ReadText, PROSE * 800_000),
     "differences": texts_that_differ,
-    "pairs": lambda: partial(_native.near_duplicate_pairs, similar(12_000), 0.1, 1),
+    "pairs": lambda: partial(_testing.near_duplicate_pairs, similar(12_000), 0.1, 1),
     "sketched groups": lambda: partial(
-        _native.near_duplicate_stars_sketched, similar(12_000) * 20, None, 0.9, 1
+        _native.near_duplicate_groups_sketched, similar(12_000) * 20, None, 0.9, 1
     ),
     "minhash_texts": lambda: partial(_native.minhash_texts, [WORDS] * 250_000, 3),
     "minhash": lambda: partial(
-        _native.minhash,
+        _testing.minhash,
         np.arange(30_000_000, dtype=np.uint64),
         np.arange(0, 30_000_001, 1000),
         2048,
     ),
-    "shingle_sets": lambda: partial(_native.shingle_sets, [WORDS] * 60_000, 3),
+    "shingle_sets": lambda: partial(_testing.shingle_sets, [WORDS] * 60_000, 3),
     "overlaps": lambda: partial(
         _native.text_overlaps,
         [WORDS[k % 500 :] * 9 for k in range(20_000)],

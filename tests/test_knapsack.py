@@ -16,7 +16,7 @@ from reference_solver import (
     best_packing,
 )
 
-from ctxmem import _native
+from ctxmem import _testing
 
 DATA = Path(__file__).parent / "data"
 
@@ -28,7 +28,7 @@ def solve_classes(classes: Options, mandatory: list[bool], budget: int, **limits
     flat = [option for options in classes for option in options]
     tokens = np.array([t for t, _ in flat], dtype=np.int64)
     values = np.array([v for _, v in flat], dtype=np.int64)
-    return _native.solve_classes(
+    return _testing.solve_classes(
         starts, tokens, values, np.array(mandatory, dtype=bool), budget, **limits
     )
 
@@ -136,10 +136,10 @@ def test_the_table_and_the_frontier_agree():
 def test_the_table_is_the_same_at_every_cpu_level():
     script = """
     import numpy as np
-    from ctxmem import _native
+    from ctxmem import _testing
     tokens = np.random.default_rng(3).integers(1, 1000, 300)
     for scale in (1, 2**33):  # the 32-bit and the 64-bit table
-        answer = _native.solve_classes(np.arange(301), tokens, (tokens + 100) * scale,
+        answer = _testing.solve_classes(np.arange(301), tokens, (tokens + 100) * scale,
                                        np.zeros(300, bool), 7001, states=1)
         print(answer[0].tolist(), *answer[1:])
     """
@@ -192,17 +192,17 @@ def test_absurd_input_is_an_error(classes, budget):
 def test_starts_that_do_not_ascend_are_refused_before_any_option_is_read(starts):
     two = np.ones(2, dtype=np.int64)
     with pytest.raises(ValueError, match="starts must"):
-        _native.solve_classes(np.array(starts), two, two, np.zeros(2, dtype=bool), 5)
+        _testing.solve_classes(np.array(starts), two, two, np.zeros(2, dtype=bool), 5)
 
 
 def test_a_table_takes_no_more_memory_than_it_may():
     # A table of this budget would have three rows of 17 GB.
     script = """
     import numpy as np, resource
-    from ctxmem import _native
+    from ctxmem import _testing
     tokens = np.random.default_rng(0).integers(2**27, 2**28, 40) * 2 + 1
     resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
-    answer = _native.solve_classes(np.arange(41), tokens, tokens, np.zeros(40, bool), 2**31,
+    answer = _testing.solve_classes(np.arange(41), tokens, tokens, np.zeros(40, bool), 2**31,
                                    states=1000)
     print(answer.value <= answer.upper_bound)
     """

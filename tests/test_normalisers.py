@@ -21,7 +21,8 @@ from public_files import files_with, public_files
 from reference import load_generator
 from tokenizers import Regex, normalizers
 
-from ctxmem._native import Normaliser, Unsupported
+from ctxmem._native import Unsupported
+from ctxmem._testing import Normaliser
 
 generator = load_generator("generate_normal_tables")
 SOURCES = ("normalise*", "charsmap")

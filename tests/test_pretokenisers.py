@@ -33,7 +33,7 @@ from public_files import files_with
 from reference import load_generator
 from tokenizers import Regex, Tokenizer, pre_tokenizers
 
-from ctxmem import _native
+from ctxmem import _native, _testing
 
 CONTEXTS = ("a{0}b", " {0}{0}1", "\n{0} ", "{0}'s{0}", "1{0}\n{0}", "A{0}!{0}/")
 
@@ -57,7 +57,7 @@ def reference(section: dict[str, Any] | None) -> Callable[[str], list[str]]:
 
 def ours(section: dict[str, Any] | None) -> Callable[[str], list[str]]:
     """Return what cuts a text as ctxmem does, with ByteLevel's alphabet where there is one."""
-    made = _native.PreTokeniser(section)
+    made = _testing.PreTokeniser(section)
     if "ByteLevel" in json.dumps(section):
         alphabet = byte_alphabet()
         return lambda text: ["".join(alphabet[b] for b in piece) for piece in made.split(text)]
@@ -131,8 +131,8 @@ SHORT = [text[:40] for text in random_texts(300, seed=3)]
 def test_known_patterns_are_matched_as_tiktoken_matches_them(name):
     pattern = KNOWN_RUST[name]
     expected = rust_pieces(pattern, SHORT)
-    assert expected == [_native.known_pieces(pattern, text, "rust") for text in SHORT]
-    regex = _native.Regex(pattern, "rust")
+    assert expected == [_testing.known_pieces(pattern, text, "rust") for text in SHORT]
+    regex = _testing.Regex(pattern, "rust")
     assert expected == [regex.split(text) for text in SHORT]
 
 
@@ -142,7 +142,7 @@ UNLIKE_IN_RUST = {"empty", "possessive", "interval_plus", "dot", "posix", "lines
 
 @pytest.mark.parametrize("name", sorted(GENERAL.keys() - UNLIKE_IN_RUST))
 def test_general_patterns_are_matched_as_tiktoken_matches_them(name):
-    regex = _native.Regex(GENERAL[name], "rust")
+    regex = _testing.Regex(GENERAL[name], "rust")
     expected = rust_pieces(GENERAL[name], SHORT)
     assert expected == [[piece for piece in regex.split(text) if piece] for text in SHORT]
 
@@ -158,22 +158,22 @@ RUST_ONLY = {
 
 @pytest.mark.parametrize("name", RUST_ONLY)
 def test_what_only_rust_has_is_matched_as_tiktoken_matches_it(name):
-    regex = _native.Regex(RUST_ONLY[name], "rust")
+    regex = _testing.Regex(RUST_ONLY[name], "rust")
     assert rust_pieces(RUST_ONLY[name], SHORT) == [regex.split(text) for text in SHORT]
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_known_patterns_are_recognised_and_matched_alike_by_the_general_way(name):
     section = sequence(split(KNOWN[name]), byte_level())
-    assert _native.PreTokeniser(section).known
-    assert _native.PreTokeniser(split(KNOWN[name].replace(r"\r\n", "\r\n"))).known
-    regex = _native.Regex(KNOWN[name], "onig")
+    assert _testing.PreTokeniser(section).known
+    assert _testing.PreTokeniser(split(KNOWN[name].replace(r"\r\n", "\r\n"))).known
+    regex = _testing.Regex(KNOWN[name], "onig")
     for text in random_texts(300, seed=4):
-        assert regex.split(text) == _native.known_pieces(KNOWN[name], text, "onig")
+        assert regex.split(text) == _testing.known_pieces(KNOWN[name], text, "onig")
 
 
 def test_what_is_not_quite_a_known_pattern_is_not_taken_for_one():
-    assert _native.PreTokeniser(byte_level(use_regex=True)).known
+    assert _testing.PreTokeniser(byte_level(use_regex=True)).known
     for section in (
         split(LLAMA3 + "|x"),
         split(LLAMA3, "Contiguous"),
@@ -183,11 +183,11 @@ def test_what_is_not_quite_a_known_pattern_is_not_taken_for_one():
         sequence(split(LLAMA3), byte_level(use_regex=True)),
         sequence(split(LLAMA3), metaspace("always")),
     ):
-        assert not _native.PreTokeniser(section).known
+        assert not _testing.PreTokeniser(section).known
     # In Oniguruma $ ends a line, and {1,3}+ repeats a repetition.
     for pattern in (GPT2_RUST, CL100K_RUST):
-        assert _native.known_pieces(pattern, "a", "onig") is None
-        assert _native.known_pieces(pattern, "a", "rust") == [b"a"]
+        assert _testing.known_pieces(pattern, "a", "onig") is None
+        assert _testing.known_pieces(pattern, "a", "rust") == [b"a"]
 
 
 def test_a_case_to_check_by_eye():
@@ -200,28 +200,28 @@ def test_a_case_to_check_by_eye():
         "tekken": "I|'ll| pay| |1|2|3|4|5| €!\n\n| | Ok",
     }
     for name, expected in pieces.items():
-        found = _native.PreTokeniser(split(KNOWN[name])).split(text)
+        found = _testing.PreTokeniser(split(KNOWN[name])).split(text)
         assert expected == "|".join(piece.decode() for piece in found)
 
 
 def test_only_a_text_at_the_beginning_of_the_input_gets_the_first_prefix():
-    cut = _native.PreTokeniser(metaspace("first"))
+    cut = _testing.PreTokeniser(metaspace("first"))
     assert ["▁a", "▁b"] == [piece.decode() for piece in cut.split("a b")]
     assert ["a", "▁b"] == [piece.decode() for piece in cut.split("a b", first=False)]
 
 
 def test_an_empty_text_has_no_pieces():
     for section in SECTIONS.values():
-        assert [] == _native.PreTokeniser(section).split("")
+        assert [] == _testing.PreTokeniser(section).split("")
 
 
 def test_old_files_say_add_prefix_space_alone():
     section = {"type": "Metaspace", "replacement": "_", "add_prefix_space": False}
-    assert [b"a", b"_b"] == _native.PreTokeniser(section).split("a b")
+    assert [b"a", b"_b"] == _testing.PreTokeniser(section).split("a b")
 
 
 def test_lone_surrogates_become_the_replacement_character():
-    assert ["�".encode()] == _native.PreTokeniser(None).split("\ud800")
+    assert ["�".encode()] == _testing.PreTokeniser(None).split("\ud800")
 
 
 UNKNOWN = [
@@ -254,13 +254,13 @@ DAMAGED = [
 @pytest.mark.parametrize("section", UNKNOWN)
 def test_what_is_not_known_is_an_error(section):
     with pytest.raises(_native.Unsupported):
-        _native.PreTokeniser(section)
+        _testing.PreTokeniser(section)
 
 
 @pytest.mark.parametrize("section", DAMAGED)
 def test_a_damaged_section_is_refused(section):
     with pytest.raises(ValueError, match=r"is of type|has a lone surrogate") as raised:
-        _native.PreTokeniser(section)
+        _testing.PreTokeniser(section)
     assert not isinstance(raised.value, _native.Unsupported)
 
 
@@ -269,20 +269,20 @@ def test_deep_nesting_is_an_error():
     for _ in range(100_000):
         section = {"type": "Sequence", "pretokenizers": [section]}
     with pytest.raises(_native.Unsupported, match="too deep"):
-        _native.PreTokeniser(section)
+        _testing.PreTokeniser(section)
     while "pretokenizers" in section:  # freed from the outside in, not by recursion
         section = section.pop("pretokenizers").pop()
     for pattern in ("(" * 100_000 + ")" * 100_000, "[" * 100_000, "(?:" * 100_000):
         with pytest.raises(_native.Unsupported, match="too deep"):
-            _native.Regex(pattern, "onig")
+            _testing.Regex(pattern, "onig")
 
 
 def test_a_long_sequence_is_an_error():
     stages = [{"type": "Digits"}] * 64
-    made = _native.PreTokeniser({"type": "Sequence", "pretokenizers": stages})
+    made = _testing.PreTokeniser({"type": "Sequence", "pretokenizers": stages})
     assert [b"a", b"1", b"b"] == made.split("a1b")
     with pytest.raises(_native.Unsupported, match="more than 64"):
-        _native.PreTokeniser({"type": "Sequence", "pretokenizers": [*stages, stages[0]]})
+        _testing.PreTokeniser({"type": "Sequence", "pretokenizers": [*stages, stages[0]]})
 
 
 BAD_PATTERNS = {
@@ -301,7 +301,7 @@ BAD_PATTERNS = {
 @pytest.mark.parametrize("pattern", BAD_PATTERNS)
 def test_a_pattern_that_is_not_known_is_an_error_that_names_why(pattern):
     with pytest.raises(_native.Unsupported, match=BAD_PATTERNS[pattern]):
-        _native.Regex(pattern, "onig")
+        _testing.Regex(pattern, "onig")
 
 
 def test_random_patterns_match_as_oniguruma_matches_them():
@@ -310,7 +310,7 @@ def test_random_patterns_match_as_oniguruma_matches_them():
 
 
 def test_a_loop_gives_back_to_an_assertion_in_an_atomic_group():
-    pieces = _native.Regex(r"[^a]+(?>\b)", "onig").split("bB\nb\tBBa")
+    pieces = _testing.Regex(r"[^a]+(?>\b)", "onig").split("bB\nb\tBBa")
     assert [b"bB\nb\t"] == pieces
 
 
@@ -357,7 +357,7 @@ def compare_random_patterns(count: int, seed: int) -> int:
         if re.search(r"\(\?[=!].*é[*+?{]", pattern):
             continue  # Oniguruma finds nothing by (?=é*é).+ where é.+ and (?=é).+ match
         try:
-            made = _native.PreTokeniser(split(pattern, "MergedWithNext"))
+            made = _testing.PreTokeniser(split(pattern, "MergedWithNext"))
         except _native.Unsupported:
             continue
         try:

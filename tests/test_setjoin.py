@@ -26,7 +26,7 @@ from sample_texts import (
     passages,
 )
 
-from ctxmem import _native
+from ctxmem import _native, _testing
 
 # The oracle
 
@@ -42,7 +42,7 @@ def test_pairs_of_real_text_are_exactly_those_of_brute_force(
         texts, threshold, ngram, characters=characters, containment=containment
     )
     actual = as_rows(
-        *_native.near_duplicate_pairs(texts, threshold, ngram, characters, containment)
+        *_testing.near_duplicate_pairs(texts, threshold, ngram, characters, containment)
     )
     assert expected == actual
     assert len(expected) > 5
@@ -50,15 +50,15 @@ def test_pairs_of_real_text_are_exactly_those_of_brute_force(
 
 @pytest.mark.parametrize("ngram", NGRAMS)
 @pytest.mark.parametrize(("characters", "containment"), MODES)
-def test_stars_of_real_text_are_exactly_those_of_brute_force(ngram, characters, containment):
+def test_groups_of_real_text_are_exactly_those_of_brute_force(ngram, characters, containment):
     texts = passages(120, 60, seed=10 + ngram)
     priority = np.random.default_rng(ngram).integers(0, 9, len(texts)).astype(float)
     for threshold in THRESHOLDS:
-        expected = reference_dedup.near_duplicate_stars(
+        expected = reference_dedup.near_duplicate_groups(
             texts, priority, threshold, ngram, characters=characters, containment=containment
         )
         actual = as_rows(
-            *_native.near_duplicate_stars(
+            *_native.near_duplicate_groups(
                 texts, priority, threshold, ngram, characters, containment
             )
         )
@@ -71,7 +71,7 @@ def test_prose_of_every_script_agrees_with_brute_force(script, characters, conta
     texts = edited_prose(script)
     for threshold, ngram in itertools.product(THRESHOLDS, NGRAMS):
         rows = as_rows(
-            *_native.near_duplicate_pairs(texts, threshold, ngram, characters, containment)
+            *_testing.near_duplicate_pairs(texts, threshold, ngram, characters, containment)
         )
         assert rows == reference_dedup.near_duplicate_pairs(
             texts, threshold, ngram, characters=characters, containment=containment
@@ -90,15 +90,15 @@ def test_prose_of_every_script_agrees_with_brute_force(script, characters, conta
 )
 def test_any_text_agrees_with_brute_force(texts, threshold, ngram, mode, seed):
     options = dict(zip(("characters", "containment"), mode, strict=True))
-    pairs = _native.near_duplicate_pairs(texts, threshold, ngram, **options)
+    pairs = _testing.near_duplicate_pairs(texts, threshold, ngram, **options)
     expected = reference_dedup.near_duplicate_pairs(texts, threshold, ngram, **options)
     assert expected == as_rows(*pairs)
     priority = np.random.default_rng(seed).integers(0, 4, len(texts)).astype(float)
-    stars = _native.near_duplicate_stars(texts, priority, threshold, ngram, **options)
-    expected_stars = reference_dedup.near_duplicate_stars(
+    groups = _native.near_duplicate_groups(texts, priority, threshold, ngram, **options)
+    expected_groups = reference_dedup.near_duplicate_groups(
         texts, priority, threshold, ngram, **options
     )
-    assert expected_stars == as_rows(*stars)
+    assert expected_groups == as_rows(*groups)
 
 
 @pytest.mark.parametrize("containment", [False, True])
@@ -109,16 +109,16 @@ def test_a_join_too_large_for_one_table_finds_the_same_pairs(containment):
     vocabulary = [f"w{i}" for i in range(5000)]
     others = [" ".join(rng.choices(vocabulary, k=160)) for _ in range(8000)]
     others += [text + " tail" for text in others[:3000]]
-    rows = as_rows(*_native.near_duplicate_pairs(asked + others, 0.5, 3, containment=containment))
+    rows = as_rows(*_testing.near_duplicate_pairs(asked + others, 0.5, 3, containment=containment))
     expected = reference_dedup.near_duplicate_pairs(asked, 0.5, 3, containment=containment)
     assert expected == [row for row in rows if row[1] < len(asked)]
     tails = [row for row in rows if row[0] >= len(asked)]
     first = range(len(asked), len(asked) + 3000)
     assert [(i, i + 8000) for i in first] == [row[:2] for row in tails]
     priority = np.zeros(len(asked + others))
-    stars = _native.near_duplicate_stars(asked + others, priority, 0.5, 3, False, containment)
-    one = _native.near_duplicate_stars(asked, priority[: len(asked)], 0.5, 3, False, containment)
-    assert as_rows(*one) == as_rows(*stars)[: len(asked)]
+    groups = _native.near_duplicate_groups(asked + others, priority, 0.5, 3, False, containment)
+    one = _native.near_duplicate_groups(asked, priority[: len(asked)], 0.5, 3, False, containment)
+    assert as_rows(*one) == as_rows(*groups)[: len(asked)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 300, 20_000])
@@ -134,21 +134,21 @@ def test_threads_change_nothing(count):
     priority = np.array([len(text) for text in texts], float)
     for containment in (False, True):
         pairs = [
-            as_rows(*_native.near_duplicate_pairs(texts, 0.4, 2, False, containment, threads))
+            as_rows(*_testing.near_duplicate_pairs(texts, 0.4, 2, False, containment, threads))
             for threads in (1, 2, 5)
         ]
         assert pairs[0] == pairs[1] == pairs[2]
         assert (len(pairs[0]) > count // 10) or count < 300
-        stars = [
+        groups = [
             as_rows(
-                *_native.near_duplicate_stars(texts, priority, 0.4, 2, False, containment, threads)
+                *_native.near_duplicate_groups(texts, priority, 0.4, 2, False, containment, threads)
             )
             for threads in (1, 2, 5)
         ]
-        assert stars[0] == stars[1] == stars[2]
+        assert groups[0] == groups[1] == groups[2]
     some, prio = texts[:3000], priority[:3000]
     sketched = [
-        as_rows(*_native.near_duplicate_stars_sketched(some, prio, 0.4, 2, threads=threads))
+        as_rows(*_native.near_duplicate_groups_sketched(some, prio, 0.4, 2, threads=threads))
         for threads in (1, 2, 5)
     ]
     assert sketched[0] == sketched[1] == sketched[2]
@@ -160,9 +160,9 @@ def test_words_begin_and_end_where_the_twin_says(text, padding):
     # Padding moves the text against the blocks that the fast path reads.
     padded = "x" * padding + text
     words = reference.split_words(padded)
-    hashes = _native.words(padded).tolist()
+    hashes = _testing.words(padded).tolist()
     assert len(words) == len(hashes)
-    assert [_native.words(word).tolist() for word in words] == [[h] for h in hashes]
+    assert [_testing.words(word).tolist() for word in words] == [[h] for h in hashes]
 
 
 @settings(max_examples=300, deadline=None)
@@ -204,22 +204,22 @@ def test_overlaps_of_long_texts_agree_with_trying_every_offset(texts, sources, m
 
 def test_one_changed_word_of_nine_costs_the_shingles_it_is_in():
     texts = [FOX, FOX.replace("the lazy", "a lazy")]
-    left, right, similarity = _native.near_duplicate_pairs(texts, 0.1, 3)
+    left, right, similarity = _testing.near_duplicate_pairs(texts, 0.1, 3)
     # 7 shingles each; "over the lazy", "the lazy dog", "jumps over the" differ: 4 of 10 shared.
     assert as_rows(left, right, similarity) == [(0, 1, 0.4)]
 
 
 def test_higher_priority_represents_and_ties_go_to_the_first():
     texts = ["a b c d", "a b c d e", "A B C D"]
-    taken = _native.near_duplicate_stars(texts, np.array([1.0, 2.0, 1.0]), 0.5, 3)
+    taken = _native.near_duplicate_groups(texts, np.array([1.0, 2.0, 1.0]), 0.5, 3)
     assert as_rows(*taken) == [(1, 2 / 3), (1, 1.0), (1, 2 / 3)]
-    taken = _native.near_duplicate_stars(texts, np.array([3.0, 2.0, 3.0]), 0.5, 3)
+    taken = _native.near_duplicate_groups(texts, np.array([3.0, 2.0, 3.0]), 0.5, 3)
     assert as_rows(*taken) == [(0, 1.0), (0, 2 / 3), (0, 1.0)]
 
 
 def test_without_priorities_the_text_of_most_characters_represents():
     texts = ["é é é ab cd", "é é é ab cd ef", "\N{GRINNING FACE} é é é ab cd ef"]
-    for find in (_native.near_duplicate_stars, _native.near_duplicate_stars_sketched):
+    for find in (_native.near_duplicate_groups, _native.near_duplicate_groups_sketched):
         lengths = find(texts, np.array([len(text) for text in texts], float), 0.3, 3)
         assert as_rows(*lengths) == as_rows(*find(texts, None, 0.3, 3))
         assert lengths[0].tolist() == [2, 2, 2]
@@ -246,17 +246,23 @@ def test_a_shared_header_does_not_make_overlaps_quadratic():
     assert {0, 1} == set(left.tolist())
 
 
+def test_a_hundred_thousand_copies_are_each_paired_with_the_first():
+    left, right, similarity = _testing.near_duplicate_pairs(["one two three"] * 100_000, 0.5, 3)
+    assert not left.any() and list(range(1, 100_000)) == right.tolist()
+    assert (similarity == 1.0).all()
+
+
 def test_the_native_core_refuses_bad_shapes():
     with pytest.raises(ValueError, match="as many priorities"):
-        _native.near_duplicate_stars(["a"], np.zeros(2), 0.5, 3)
+        _native.near_duplicate_groups(["a"], np.zeros(2), 0.5, 3)
     with pytest.raises(ValueError, match="threads"):
-        _native.near_duplicate_stars(["a"], np.zeros(1), 0.5, 3, threads=0)
+        _native.near_duplicate_groups(["a"], np.zeros(1), 0.5, 3, threads=0)
     with pytest.raises(ValueError, match="threads"):
-        _native.near_duplicate_pairs(["a"], 0.5, 3, threads=0)
+        _testing.near_duplicate_pairs(["a"], 0.5, 3, threads=0)
     with pytest.raises(ValueError, match="threads"):
-        _native.near_duplicate_stars_sketched(["a"], np.zeros(1), 0.5, 3, threads=0)
+        _native.near_duplicate_groups_sketched(["a"], np.zeros(1), 0.5, 3, threads=0)
     with pytest.raises(ValueError, match="NaN"):
-        _native.near_duplicate_stars(["a"], np.array([np.nan]), 0.5, 3)
+        _native.near_duplicate_groups(["a"], np.array([np.nan]), 0.5, 3)
     with pytest.raises(ValueError, match="as many sources"):
         _native.text_overlaps(["a"], np.zeros(2, np.int32), 1)
     with pytest.raises(ValueError, match="min_chars"):
@@ -268,7 +274,7 @@ def test_texts_of_few_words_are_all_compared(words, threshold):
     # Lists of hundreds of sets, which are split by the shingles that sets have in common.
     rng = random.Random(words)
     texts = [" ".join(rng.choices("abcdef", k=rng.randint(1, words))) for _ in range(1200)]
-    shingles, start = _native.shingle_sets(texts, 2)
+    shingles, start = _testing.shingle_sets(texts, 2)
     sets = [frozenset(shingles[a:b].tolist()) for a, b in itertools.pairwise(start.tolist())]
     first = {found: i for i, found in reversed(list(enumerate(sets)))}
     expected = {(first[found], i, 1.0) for i, found in enumerate(sets) if first[found] != i}
@@ -276,7 +282,7 @@ def test_texts_of_few_words_are_all_compared(words, threshold):
         similarity = len(a & b) / len(a | b)
         if similarity >= threshold:
             expected.add((i, j, similarity))
-    assert sorted(expected) == as_rows(*_native.near_duplicate_pairs(texts, threshold, 2))
+    assert sorted(expected) == as_rows(*_testing.near_duplicate_pairs(texts, threshold, 2))
 
 
 NATIVE = [

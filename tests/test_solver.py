@@ -519,11 +519,11 @@ def test_the_same_problem_gives_the_same_solution():
 def test_ctrl_c_ends_a_long_solve():
     script = """
     import numpy as np, _thread, threading
-    from ctxmem import _native
+    from ctxmem import _testing
     tokens = np.random.default_rng(0).integers(1, 2**28, 80000) * 2
     threading.Timer(0.3, _thread.interrupt_main).start()
     try:
-        _native.solve_classes(np.arange(80001), tokens, tokens, np.zeros(80000, bool), 2**31 - 1,
+        _testing.solve_classes(np.arange(80001), tokens, tokens, np.zeros(80000, bool), 2**31 - 1,
                               states=10**6)
     except KeyboardInterrupt:
         print("stopped")

@@ -229,6 +229,26 @@ def test_threads_of_one_process_take_turns_and_none_starves(tmp_path):
     store.close()
 
 
+def test_threads_write_in_the_order_in_which_they_came(tmp_path):
+    database, order, threads = Database(tmp_path / "s.db", 600.0, time.time), [], []
+
+    def write(number):
+        with database.transaction():
+            order.append(number)
+
+    with database.transaction():
+        for number in range(5):
+            threads.append(threading.Thread(target=write, args=(number,)))
+            threads[-1].start()
+            while database._writing.waiting <= number:
+                time.sleep(0.001)
+    write("the first again")
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4, "the first again"]
+    database.close()
+
+
 def test_who_waited_for_a_thread_waits_less_for_a_process(tmp_path):
     database = Database(tmp_path / "s.db", 30.0, time.time)
     seen, ready = [], threading.Event()

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from public_files import files_with, public_files
 from tokenizers import models, pre_tokenizers, trainers
 
-from ctxmem import _native
+from ctxmem import _native, _testing
 
 ROOT = Path(__file__).resolve().parent.parent
 LINES = [
@@ -150,7 +150,7 @@ KINDS = ["byte pairs", "character pairs", "affixes", "unigram", "word pieces", "
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trained_model_counts_as_tokenizers_does(kind: str) -> None:
     section, byte_level = trained(kind)
-    model = _native.TokenModel(section, byte_level)
+    model = _testing.TokenModel(section, byte_level)
     assert model.quick == (kind != "affixes")
     assert differences(tokenize_count(section, byte_level), model.count, 1, 3000) == []
 
@@ -159,7 +159,7 @@ def test_a_trained_model_counts_as_tokenizers_does(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trained_model_counts_200k_texts_and_every_character(kind: str) -> None:
     section, byte_level = trained(kind)
-    model = _native.TokenModel(section, byte_level)
+    model = _testing.TokenModel(section, byte_level)
     expected = tokenize_count(section, byte_level)
     assert differences(expected, model.count, 2, many(200_000)) == []
     assert [c for c in code_points() if expected(f"a{c}b") != model.count(f"a{c}b")] == []
@@ -185,7 +185,7 @@ def test_every_option_of_byte_pairs_counts_as_tokenizers_does(
         "ignore_merges": ignore_merges,
         "byte_fallback": bytes_left_out is not None,
     }
-    model = _native.TokenModel(section)
+    model = _testing.TokenModel(section)
     assert differences(tokenize_count(section, False), model.count, 3, 400) == []
 
 
@@ -215,7 +215,7 @@ def test_merges_in_any_order_count_as_tokenizers_does(seed: int, ignore_merges: 
     vocab, merges = random_merges(rng)
     oracle = models.BPE(vocab, merges, unk_token="<unk>", ignore_merges=ignore_merges)
     section = section_of(oracle)
-    model = _native.TokenModel(section)
+    model = _testing.TokenModel(section)
     assert model.quick
     for _ in range(20):
         text = "".join(rng.choice("aaabbcx") for _ in range(rng.randrange(1, 60)))
@@ -230,23 +230,25 @@ def test_byte_pairs_by_hand() -> None:
         "merges": ["b c", "a b", "a bc"],
         "unk_token": "<unk>",
     }
-    model = _native.TokenModel(section)
+    model = _testing.TokenModel(section)
     assert model.count("") == 0
     assert model.count("abc") == 1  # a b c, a bc, abc
     assert model.count("ab") == 1
     assert model.count("abab") == 2
     assert model.count("axxb") == 4  # each x is unknown
-    assert _native.TokenModel({**section, "fuse_unk": True}).count("axxb") == 3
+    assert _testing.TokenModel({**section, "fuse_unk": True}).count("axxb") == 3
     # A merge of a lower rank than its parts comes at once after them.
     falling = {**section, "merges": ["ab c", "b c", "a b"]}
-    assert _native.TokenModel(falling).count("abc") == 2  # a bc: "ab" is never made here
+    assert _testing.TokenModel(falling).count("abc") == 2  # a bc: "ab" is never made here
     falling["merges"] = ["ab c", "a b", "b c"]
-    assert _native.TokenModel(falling).count("abcabc") == 2
+    assert _testing.TokenModel(falling).count("abcabc") == 2
 
 
 def test_word_pieces_by_hand() -> None:
     vocab = {token: i for i, token in enumerate(["[UNK]", "un", "##aff", "##able", "##a", "a"])}
-    model = _native.TokenModel({"type": "WordPiece", "vocab": vocab, "max_input_chars_per_word": 9})
+    model = _testing.TokenModel(
+        {"type": "WordPiece", "vocab": vocab, "max_input_chars_per_word": 9}
+    )
     assert model.count("unaffable") == 3
     assert model.count("unaffablea") == 1  # ten characters
     assert model.count("unx") == 1
@@ -255,7 +257,7 @@ def test_word_pieces_by_hand() -> None:
 
 def test_unigram_by_hand() -> None:
     vocab = [("<unk>", 0.0), ("a", -1.0), ("b", -1.0), ("ab", -2.0), ("abb", -2.5)]
-    model = _native.TokenModel({"type": "Unigram", "vocab": vocab, "unk_id": 0})
+    model = _testing.TokenModel({"type": "Unigram", "vocab": vocab, "unk_id": 0})
     assert model.count("ab") == 1  # of equal sums the one whose last token begins first
     assert model.count("abb") == 1
     assert model.count("axyb") == 3  # neighbouring unknown characters are one token
@@ -283,7 +285,7 @@ def test_unigram_by_hand() -> None:
 )
 def test_a_damaged_section_is_refused(section: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        _native.TokenModel(section)
+        _testing.TokenModel(section)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_a_damaged_section_is_refused(section: Any, message: str) -> None:
 )
 def test_what_is_not_supported_says_so(section: dict[str, Any]) -> None:
     with pytest.raises(_native.Unsupported):
-        _native.TokenModel(section)
+        _testing.TokenModel(section)
 
 
 def test_a_character_without_any_token_is_an_error() -> None:
@@ -306,20 +308,20 @@ def test_a_character_without_any_token_is_an_error() -> None:
         {"type": "WordPiece", "vocab": {"a": 0}},
         {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "<unk>"},
     ):
-        model = _native.TokenModel(section)
+        model = _testing.TokenModel(section)
         assert model.count("a") == 1
         with pytest.raises(ValueError, match=r"is not in the vocabulary either|no unk_id"):
             model.count("b")
     # Without a token for unknown characters, byte pairs drop them.
-    assert _native.TokenModel({"type": "BPE", "vocab": {"a": 0}, "merges": []}).count("axa") == 2
+    assert _testing.TokenModel({"type": "BPE", "vocab": {"a": 0}, "merges": []}).count("axa") == 2
 
 
 def test_hostile_pieces_take_no_quadratic_time() -> None:
     section, _ = trained("character pairs")
-    model = _native.TokenModel({**section, "fuse_unk": True})
+    model = _testing.TokenModel({**section, "fuse_unk": True})
     tokens = {"a" * (1 << i): i for i in range(8)}
     doubling = [("a" * (1 << i), "a" * (1 << i)) for i in range(7)]
-    runs = _native.TokenModel({"type": "BPE", "vocab": tokens, "merges": doubling})
+    runs = _testing.TokenModel({"type": "BPE", "vocab": tokens, "merges": doubling})
     assert model.count("q" * 300_000) > 0
     assert runs.count("a" * 300_000) == 300_000 // 128 + 2  # and 64 + 32
 
@@ -360,7 +362,7 @@ def model_file(
 def sentencepiece_differences(data: bytes, seed: int, texts: int) -> list[tuple[str, int, int]]:
     processor = sentencepiece.SentencePieceProcessor()
     processor.LoadFromSerializedProto(data)
-    model = _native.SentencePieceModel(data)
+    model = _testing.SentencePieceModel(data)
 
     def count(text: str) -> int:
         return model.count(processor.normalize(text))
@@ -401,7 +403,7 @@ def test_a_sentencepiece_model_counts_as_sentencepiece_does(
     kind: str, byte_fallback: bool, defined: list[str]
 ) -> None:
     data = trained_pieces(kind, byte_fallback, defined)
-    assert _native.SentencePieceModel(data).quick
+    assert _testing.SentencePieceModel(data).quick
     assert sentencepiece_differences(data, 4, 500) == []
 
 
@@ -437,7 +439,7 @@ def test_a_long_text_counts_as_sentencepiece_does(kind: int) -> None:
     processor = sentencepiece.SentencePieceProcessor()
     processor.LoadFromSerializedProto(data)
     expected = len(processor.encode(text))
-    assert expected == _native.SentencePieceModel(data).count(processor.normalize(text))
+    assert expected == _testing.SentencePieceModel(data).count(processor.normalize(text))
 
 
 UNKNOWN = ("<unk>", 0.0, 2)
@@ -467,7 +469,7 @@ UNKNOWN = ("<unk>", 0.0, 2)
 )
 def test_a_damaged_sentencepiece_file_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        _native.SentencePieceModel(data)
+        _testing.SentencePieceModel(data)
 
 
 def test_a_cut_or_changed_sentencepiece_file_never_crashes() -> None:
@@ -479,7 +481,7 @@ def test_a_cut_or_changed_sentencepiece_file_never_crashes() -> None:
             if changed:
                 changed[rng.randrange(len(changed))] = rng.randrange(256)
         try:
-            _native.SentencePieceModel(bytes(changed)).count("the 人")
+            _testing.SentencePieceModel(bytes(changed)).count("the 人")
         except ValueError:
             continue
 
@@ -492,7 +494,7 @@ def test_a_cut_or_changed_sentencepiece_file_never_crashes() -> None:
 def test_a_real_tokenizer_file_counts_as_tokenizers_does(path: Path) -> None:
     whole = json.loads(path.read_text(encoding="utf-8"))
     byte_level = "ByteLevel" in json.dumps(whole["pre_tokenizer"])
-    model = _native.TokenModel(whole["model"], byte_level)
+    model = _testing.TokenModel(whole["model"], byte_level)
     assert model.quick
     expected = tokenize_count(whole["model"], byte_level)
     assert differences(expected, model.count, 9, 20_000) == []

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cpp_build import compile_and_run, core_sources
 from fuzz_size import code_points, many
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -438,3 +439,11 @@ def public_reference(path: Path) -> Callable[[str], int]:
         path.name, pat_str=config["pattern"], mergeable_ranks=ranks, special_tokens={}
     )
     return lambda text: len(made.encode_ordinary(text))
+
+
+@pytest.mark.slow(60)
+def test_the_readers_of_json_are_clean_under_sanitizers() -> None:
+    sources = [path for path in core_sources("*") if "/tokenizer/" in path]
+    names = ("span_*", "features_*", "gradient_boosted_trees", "terms", "stems")
+    sources += [path for path in core_sources(*names) if "/ranking/" in path]
+    compile_and_run("test_tokenizer_json", sources + core_sources("corpus", "char_set"))

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from reference import byte_pairs, load_generator
 from token_texts import ATOMS, random_text
 
-from ctxmem import _native, tokens
+from ctxmem import _native, _testing, tokens
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.protocols import Counter
 from ctxmem.tokens import files
@@ -118,7 +118,7 @@ def test_every_code_point_counts_as_in_tiktoken(oracle: Callable[..., int], enco
 def test_character_classes_are_those_of_the_installed_tiktoken() -> None:
     generator = load_generator("generate_unicode_tables")
     probed = np.array(generator.char_classes(), dtype=np.uint8)
-    assert np.flatnonzero(probed != _native.char_classes()).tolist() == []
+    assert np.flatnonzero(probed != _testing.char_classes()).tolist() == []
 
 
 @st.composite

@@ -9,7 +9,7 @@ import reference_value
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctxmem import Chunk, CtxmemWarning, _native, dedup, intake, pack, value
+from ctxmem import Chunk, CtxmemWarning, _native, _testing, dedup, intake, pack, value
 from ctxmem.outline import cut_segments
 
 texts = st.lists(st.text("ab cdé 東12.-", max_size=30), min_size=1, max_size=8)
@@ -31,20 +31,20 @@ def test_bm25_of_a_hand_written_case():
 @given(st.text("aB é東京กข1_-’'\u0301 \n", max_size=40))
 def test_words_equal_their_slow_twin(text):
     expected = reference.split_words(text)
-    hashes = _native.words(text).tolist()
+    hashes = _testing.words(text).tolist()
     assert len(expected) == len(hashes)
     assert len(set(zip(expected, hashes, strict=True))) == len(set(expected)) == len(set(hashes))
 
 
 def test_words_by_hand():
     def same(a, b):
-        return _native.words(a).tolist() == _native.words(b).tolist()
+        return _testing.words(a).tolist() == _testing.words(b).tolist()
 
     assert same("Hello, WORLD!", "hello world")
     assert same("foo_bar-baz", "foo bar baz")
-    assert len(_native.words("東京タワー")) == 5  # no spaces: each letter is a word
-    assert len(_native.words("don't")) == 2
-    assert len(_native.words("... --- \u3000")) == 0
+    assert len(_testing.words("東京タワー")) == 5  # no spaces: each letter is a word
+    assert len(_testing.words("don't")) == 2
+    assert len(_testing.words("... --- \u3000")) == 0
 
 
 def table_of(chunks, query=None, **options):

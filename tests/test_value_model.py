@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reference_value import tree_value
 
-from ctxmem import Chunk, _native, intake, value
+from ctxmem import Chunk, _native, _testing, intake, value
 from ctxmem.dedup import find_repeats
 from ctxmem.outline import cut_segments
 from ctxmem.value.retrieval import EVIDENCE
@@ -63,8 +63,8 @@ def column(features, name):
 
 
 def final(features, density, name):
-    made = features.finals(np.array(density, dtype=np.float32))
-    return made[:, _native.FINAL_FEATURES.index(name)].tolist()
+    made = _testing.final_features(features, np.array(density, dtype=np.float32))
+    return made[:, _testing.FINAL_FEATURES.index(name)].tolist()
 
 
 def weights():
@@ -280,8 +280,8 @@ def test_odd_texts_and_questions_have_finite_features(documents, queries):
     features = describe(documents, queries, evidence)
     assert features.draft().shape == (sum(map(len, documents)), len(_native.DRAFT_FEATURES))
     assert np.isfinite(features.draft()).all()
-    made = features.finals(np.zeros(len(features.draft()), dtype=np.float32))
-    assert made.shape[1] == len(_native.FINAL_FEATURES)
+    made = _testing.final_features(features, np.zeros(len(features.draft()), dtype=np.float32))
+    assert made.shape[1] == len(_testing.FINAL_FEATURES)
     assert np.isfinite(made).all()
     density = value.model().predict(features)
     assert ((density >= 0) & (density <= 1)).all()
@@ -290,7 +290,7 @@ def test_odd_texts_and_questions_have_finite_features(documents, queries):
 def test_arrays_that_do_not_belong_together_are_refused():
     features = describe([["a. "]])
     with pytest.raises(ValueError, match="one value per span"):
-        features.finals(np.zeros(2, dtype=np.float32))
+        _testing.final_features(features, np.zeros(2, dtype=np.float32))
     with pytest.raises(ValueError, match="inconsistent lengths"):
         describe([["a. "]], evidence=np.zeros((1, 3)))
     with pytest.raises(ValueError, match="inconsistent lengths"):
@@ -337,13 +337,13 @@ def test_trees_equal_trees_walked_node_by_node(seed):
     ]
     features = describe([spans, ["Other. "]], ["red fox"])
     data = {"version": 1, "blend": 0.25, "draft": random_trees(seed, _native.DRAFT_FEATURES)}
-    data["final"] = random_trees(seed + 1, _native.FINAL_FEATURES)
+    data["final"] = random_trees(seed + 1, _testing.FINAL_FEATURES)
     model = _native.SpanModel(data)
     odds = np.array([tree_value(data["draft"], row) for row in features.draft()])
     drafted = 1 / (1 + np.exp(-odds))
     assert model.draft(features) == pytest.approx(drafted, abs=1e-5)
     given_density = np.linspace(0, 1, len(odds)).astype(np.float32)
-    rows = features.finals(given_density)
+    rows = _testing.final_features(features, given_density)
     revised = np.array([tree_value(data["final"], row) for row in rows])
     expected = 1 / (1 + np.exp(-(0.25 * odds + 0.75 * revised)))
     assert model.revise(features, given_density) == pytest.approx(expected, abs=1e-5)

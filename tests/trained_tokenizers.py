@@ -275,9 +275,9 @@ def charsmap() -> str:
     """Return SentencePiece's nmt_nfkc map in base64, out of a model trained here."""
     import base64
 
-    from ctxmem import _native
+    from ctxmem import _testing
 
-    model = _native.SentencePieceModel(sentencepiece_model("unigram"))
+    model = _testing.SentencePieceModel(sentencepiece_model("unigram"))
     return base64.b64encode(model.normaliser["precompiled_charsmap"]).decode("ascii")
 
 

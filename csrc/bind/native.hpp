@@ -92,6 +92,21 @@ std::span<const T> view(const Array<T>& array) {
     return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
+// Names as a tuple of str.
+inline py::tuple names(std::span<const std::string_view> given) {
+    py::tuple out(given.size());
+    for (std::size_t i = 0; i < given.size(); ++i)
+        out[i] = py::str(given[i].data(), given[i].size());
+    return out;
+}
+
+// The elements of a one-dimensional array. Throws std::invalid_argument for one of another shape.
+template <class T>
+std::span<const T> column(const Array<T>& array) {
+    if (array.ndim() != 1) throw std::invalid_argument("expected a one-dimensional array");
+    return view(array);
+}
+
 // A token that cancels work which has released the GIL when Ctrl-C (or another signal whose handler
 // raises) arrives; it throws the exception of the handler. A time limit of 0 seconds is none.
 StopToken stop_on_signal(double time_limit = 0);
@@ -108,7 +123,6 @@ auto run_stoppable(std::size_t bytes, Work&& work) {
 void bind_words(py::module_& m);
 void bind_outline(py::module_& m);
 void bind_tokens(py::module_& m);
-void bind_split(py::module_& m);
 void bind_dedup(py::module_& m);
 void bind_solver(py::module_& m);
 void bind_value(py::module_& m);
@@ -116,7 +130,5 @@ void bind_selection(py::module_& m);
 void bind_difference(py::module_& m);
 void bind_recall(py::module_& m);
 void bind_ledger(py::module_& m);
-void bind_normalise(py::module_& m);
-void bind_models(py::module_& m);
 
 }  // namespace ctxmem::bind

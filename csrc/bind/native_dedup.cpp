@@ -7,6 +7,7 @@
 #include <span>
 
 #include "bind/native.hpp"
+#include "bind/similarity.hpp"
 #include "core/dedup/lsh_index.hpp"
 #include "core/dedup/minhash.hpp"
 #include "core/dedup/overlap.hpp"
@@ -15,12 +16,6 @@
 
 namespace ctxmem::bind {
 namespace {
-
-template <class T>
-std::span<const T> column(const Array<T>& array) {
-    if (array.ndim() != 1) throw std::invalid_argument("expected a one-dimensional array");
-    return {array.data(), static_cast<std::size_t>(array.size())};
-}
 
 void warn(const char* message) {
     const auto category = py::module_::import("ctxmem.errors").attr("CtxmemWarning");
@@ -42,11 +37,6 @@ std::vector<double> priorities_of(const std::optional<Array<double>>& given,
     return priorities;
 }
 
-SimilarityOptions likeness(double threshold, int ngram, bool characters, bool containment) {
-    return {threshold, ngram, characters ? Unit::character : Unit::word,
-            containment ? Measure::containment : Measure::jaccard};
-}
-
 // A key of 16 bytes, a digest of the texts; none: the key of this process.
 WordKey key_of_digest(const py::bytes& digest) {
     const auto bytes = static_cast<std::string_view>(digest);
@@ -57,33 +47,19 @@ WordKey key_of_digest(const py::bytes& digest) {
     return word_key(halves[0], halves[1]);
 }
 
-py::tuple pairs(const py::list& list, double threshold, int ngram, bool characters,
-                bool containment, std::size_t threads) {
-    const Texts texts(list);
-    Pairs found;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        found = near_duplicate_pairs(
-            texts.views(), likeness(threshold, ngram, characters, containment), threads, stop);
-    }
-    return py::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
-                          to_array(std::move(found.similarity)));
-}
-
-py::tuple stars(const py::list& list, const std::optional<Array<double>>& priority,
-                double threshold, int ngram, bool characters, bool containment, std::size_t threads,
-                const py::bytes& key) {
+py::tuple groups(const py::list& list, const std::optional<Array<double>>& priority,
+                 double threshold, int ngram, bool characters, bool containment,
+                 std::size_t threads, const py::bytes& key) {
     const Texts texts(list);
     const WordKey word_key = key_of_digest(key);
     const std::vector<double> priorities = priorities_of(priority, list);
-    Stars found;
+    Groups found;
     {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
-        found = near_duplicate_stars(texts.views(), priorities,
-                                     likeness(threshold, ngram, characters, containment), threads,
-                                     stop, word_key);
+        found = near_duplicate_groups(texts.views(), priorities,
+                                      similarity_options(threshold, ngram, characters, containment),
+                                      threads, stop, word_key);
     }
     if (!found.exact)
         warn(
@@ -121,46 +97,21 @@ py::array_t<std::uint8_t> shared_shingles(const py::list& list, const Array<std:
     return to_array(std::move(shared));
 }
 
-py::tuple sketched_stars(const py::list& list, const std::optional<Array<double>>& priority,
-                         double threshold, int ngram, bool characters, std::size_t permutations,
-                         std::uint64_t seed, std::size_t threads) {
+py::tuple sketched_groups(const py::list& list, const std::optional<Array<double>>& priority,
+                          double threshold, int ngram, bool characters, std::size_t permutations,
+                          std::uint64_t seed, std::size_t threads) {
     const Texts texts(list);
     const std::vector<double> priorities = priorities_of(priority, list);
-    Stars found;
+    Groups found;
     {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
-        found = near_duplicate_stars_sketched(texts.views(), priorities,
-                                              likeness(threshold, ngram, characters, false),
-                                              permutations, seed, threads, stop);
+        found = near_duplicate_groups_sketched(
+            texts.views(), priorities, similarity_options(threshold, ngram, characters, false),
+            permutations, seed, threads, stop);
     }
     return py::make_tuple(to_array(std::move(found.representative)),
                           to_array(std::move(found.similarity)));
-}
-
-py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
-                                      const Array<std::int64_t>& start, std::size_t permutations,
-                                      std::uint64_t seed) {
-    const auto all = column(shingles);
-    const auto starts = column(start);
-    bool ascending = !starts.empty() && starts.front() == 0 &&
-                     starts.back() == static_cast<std::int64_t>(all.size());
-    for (std::size_t i = 1; i < starts.size(); ++i) ascending &= starts[i - 1] <= starts[i];
-    if (!ascending) throw std::invalid_argument("start must ascend from 0 to the number of hashes");
-    const MinHash minhash(permutations, seed);
-    py::array_t<std::uint32_t> out({starts.size() - 1, permutations});
-    std::uint32_t* rows = out.mutable_data();
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        for (std::size_t i = 1; i < starts.size(); ++i, rows += permutations) {
-            const auto begin = static_cast<std::size_t>(starts[i - 1]);
-            const auto set = all.subspan(begin, static_cast<std::size_t>(starts[i]) - begin);
-            stop.check(set.size() * permutations / 16);
-            minhash.sign(set, rows);
-        }
-    }
-    return out;
 }
 
 py::array_t<std::uint32_t> signatures_of_texts(const py::list& list, int ngram, bool characters,
@@ -177,31 +128,6 @@ py::array_t<std::uint32_t> signatures_of_texts(const py::list& list, int ngram, 
                    threads, stop, rows);
     }
     return out;
-}
-
-py::tuple sets_of(const py::list& list, int ngram, bool characters,
-                  std::optional<std::uint64_t> seed) {
-    const Texts texts(list);
-    std::vector<std::uint64_t> shingles;
-    std::vector<std::int64_t> start{0};
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        Arena arena;
-        Shingler shingler(characters ? Unit::character : Unit::word, ngram, key_of(seed));
-        for (const std::string_view text : texts.views()) {
-            stop.check(2 * text.size() + 100);
-            shingler.append(text, arena);
-            start.push_back(static_cast<std::int64_t>(arena.size()));
-        }
-        shingles.assign(arena.data(), arena.data() + arena.size());
-    }
-    return py::make_tuple(to_array(std::move(shingles)), to_array(std::move(start)));
-}
-
-py::tuple plan(double threshold, std::size_t permutations, double recall) {
-    const BandPlan found = band_plan(threshold, permutations, recall);
-    return py::make_tuple(found.bands, found.rows);
 }
 
 py::array_t<std::int64_t> index_add(LshIndex& index, const py::list& list) {
@@ -228,8 +154,7 @@ py::tuple index_query(const LshIndex& index, const py::list& list,
     {
         const py::gil_scoped_release release;
         StopToken stop = stop_on_signal();
-        found = index.query(texts.views(), limit.value_or(LshIndex::kNoLimit),
-                            stop);
+        found = index.query(texts.views(), limit.value_or(LshIndex::kNoLimit), stop);
     }
     return py::make_tuple(to_array(std::move(found.start)), to_array(std::move(found.entry)),
                           to_array(std::move(found.similarity)));
@@ -269,30 +194,19 @@ void index_restore(LshIndex& index, const Array<std::uint64_t>& key,
 }  // namespace
 
 void bind_dedup(py::module_& m) {
-    m.def("near_duplicate_stars_sketched", &sketched_stars, py::arg("texts"), py::arg("priority"),
+    m.def("near_duplicate_groups_sketched", &sketched_groups, py::arg("texts"), py::arg("priority"),
           py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
           py::arg("permutations") = 128, py::arg("seed") = 1, py::arg("threads") = 1,
-          "Return what near_duplicate_stars returns, by MinHash: in less memory, with 1 in 100 of "
+          "Return what near_duplicate_groups returns, by MinHash: in less memory, with 1 in 100 of "
           "the pairs at the threshold missed.");
-    m.def(
-        "shingle_sets", &sets_of, py::arg("texts"), py::arg("ngram"), py::arg("characters") = false,
-        py::arg("seed") = py::none(),
-        "Return the distinct shingle hashes of all texts, and where each text's begin. The seed is "
-        "as for words.");
-    m.def("minhash", &signatures, py::arg("shingles"), py::arg("start"),
-          py::arg("permutations") = 128, py::arg("seed") = 1,
-          "Return the MinHash signature of each set, one row each.");
     m.def("minhash_texts", &signatures_of_texts, py::arg("texts"), py::arg("ngram"),
           py::arg("characters") = false, py::arg("permutations") = 128, py::arg("seed") = 1,
           py::arg("threads") = 1, "Return the MinHash signature of each text, one row each.");
-    m.def("band_plan", &plan, py::arg("threshold"), py::arg("permutations") = 128,
-          py::arg("recall") = 0.99,
-          "Return (bands, rows a band) by which pairs at the threshold are found so often.");
     py::class_<LshIndex>(m, "LshIndex", "Near-duplicates of texts that come and go, by MinHash.")
         .def(py::init([](double threshold, int ngram, bool characters, std::size_t permutations,
                          std::uint64_t seed) {
-                 return std::make_unique<LshIndex>(likeness(threshold, ngram, characters, false),
-                                                   permutations, seed);
+                 return std::make_unique<LshIndex>(
+                     similarity_options(threshold, ngram, characters, false), permutations, seed);
              }),
              py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
              py::arg("permutations") = 128, py::arg("seed") = 1)
@@ -309,15 +223,10 @@ void bind_dedup(py::module_& m) {
         .def("restore", &index_restore, py::arg("key"), py::arg("sizes"), py::arg("shingles"),
              py::arg("band_keys"), py::arg("entries"), py::arg("nodes"),
              "Replace all entries by those of a state. Not while another thread uses the index.");
-    m.def("near_duplicate_pairs", &pairs, py::arg("texts"), py::arg("threshold"), py::arg("ngram"),
-          py::arg("characters") = false, py::arg("containment") = false, py::arg("threads") = 1,
-          "Return (left, right, similarity) of every pair at the threshold or above, by left, then "
-          "right. Texts of the same set are each paired with the first of them, and only that one "
-          "is paired with others.");
     m.def(
-        "near_duplicate_stars", &stars, py::arg("texts"), py::arg("priority"), py::arg("threshold"),
-        py::arg("ngram"), py::arg("characters") = false, py::arg("containment") = false,
-        py::arg("threads") = 1, py::arg("key") = py::bytes(),
+        "near_duplicate_groups", &groups, py::arg("texts"), py::arg("priority"),
+        py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
+        py::arg("containment") = false, py::arg("threads") = 1, py::arg("key") = py::bytes(),
         "Return (representative, similarity to it) of every text: by descending priority (None: "
         "the longest first), ties by index, each text not taken yet takes every such text at the "
         "threshold or above. The key, 16 bytes, decides only where the comparison is given up for "
@@ -327,7 +236,7 @@ void bind_dedup(py::module_& m) {
         "Return for each text 1 if two texts of its group, a run of equal numbers, share a shingle "
         "of `ngram` words, else 0: then the group has no near-duplicates.");
     m.def("text_overlaps", &overlaps, py::arg("texts"), py::arg("source"), py::arg("min_chars"),
-          "Return (left, right, offset): `right` is a copy of `left`, stands inside it, or begins "
+          "Return (left, right, offset): `right` is a copy of `left`, lies inside it, or begins "
           "at that character of it and goes on after its end. One row at most for each right.");
 }
 

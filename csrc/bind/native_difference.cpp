@@ -63,10 +63,6 @@ void bind_difference(py::module_& m) {
         .def("differ", &SharedRule::differ, py::arg("text"), py::arg("other"),
              "Return whether two texts say different things, or a text has mainly words of the "
              "query.");
-    py::tuple kinds(kDifferenceKinds.size());
-    for (std::size_t i = 0; i < kDifferenceKinds.size(); ++i)
-        kinds[i] = py::str(kDifferenceKinds[i].data());
-    m.attr("DIFFERENCE_KINDS") = kinds;
 }
 
 }  // namespace ctxmem::bind

@@ -18,10 +18,7 @@ py::array_t<std::int64_t> statements(const py::str& text, bool replies, bool tru
 }  // namespace
 
 void bind_ledger(py::module_& m) {
-    py::tuple kinds(kStatementKinds.size());
-    for (std::size_t i = 0; i < kStatementKinds.size(); ++i)
-        kinds[i] = py::str(kStatementKinds[i].data(), kStatementKinds[i].size());
-    m.attr("STATEMENT_KINDS") = kinds;
+    m.attr("STATEMENT_KINDS") = names(kStatementKinds);
     m.def("statements", &statements, py::arg("text"), py::arg("replies") = false,
           py::arg("trusted") = false,
           "Return the statements of a text that bind, in text order, one a row: kind, language,\n"

@@ -1,6 +1,5 @@
 #include <pybind11/stl.h>
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -13,24 +12,13 @@ namespace {
 py::tuple outline(const HeldCorpus& held, const Array<std::uint8_t>& formats,
                   const Array<std::uint8_t>& named, std::size_t room,
                   const std::optional<std::size_t>& cut) {
-    const Corpus& corpus = held.corpus();
-    const std::span<const std::uint8_t> given = view(formats);
-    const std::span<const std::uint8_t> with_names = view(named);
-    for (const auto& column : {given, with_names})
-        if (!column.empty() && column.size() != corpus.texts())
-            throw std::invalid_argument("outline: expected a format and a flag a text, or none");
-    const std::size_t close = std::min(cut.value_or(corpus.texts()), corpus.texts());
+    OutlinesOptions options;
+    options.room = room;
+    options.formats = view(formats);
+    options.named = view(named);
+    if (cut) options.cut = *cut;
     Outline out = run_stoppable(held.bytes(), [&](StopToken& stop) {
-        Outline made;
-        for (std::size_t i = 0; i < corpus.texts(); ++i) {
-            const bool with_name = !with_names.empty() && with_names[i] != 0;
-            const Format format = given.empty() ? Format::unknown : static_cast<Format>(given[i]);
-            if (i < close)
-                append_outline(corpus.text(i), {room, format, with_name}, made, stop);
-            else
-                append_uncut(corpus.text(i), made);
-        }
-        return made;
+        return outline_texts(held.corpus().views(), options, stop);
     });
     return py::make_tuple(to_array(std::move(out.start)), to_array(std::move(out.end)),
                           to_array(std::move(out.kind)), to_array(std::move(out.flags)),
@@ -57,11 +45,8 @@ py::tuple set_units(HeldCorpus& held, const Array<std::int64_t>& first,
 }  // namespace
 
 void bind_outline(py::module_& m) {
-    m.attr("SPAN_KINDS") =
-        py::make_tuple("other", "prose", "heading", "list_item", "table_row", "code", "record",
-                       "name", "header", "fence", "turn", "source", "lent");
-    m.attr("SPAN_FLAGS") = py::make_tuple("label", "lead_in", "hidden", "filler", "headless",
-                                          "unopened", "unclosed", "part");
+    m.attr("SPAN_KINDS") = names(kSpanKindNames);
+    m.attr("SPAN_FLAGS") = names(kSpanFlagNames);
     py::class_<HeldCorpus>(m, "Corpus", "The merged texts of one pack, decoded once.")
         .def(py::init<const py::list&>(), py::arg("texts"))
         .def("__len__", [](const HeldCorpus& held) { return held.corpus().texts(); })

@@ -3,19 +3,11 @@
 #include <optional>
 
 #include "bind/native.hpp"
-#include "core/text/unicode.hpp"
 #include "core/text/words.hpp"
 #include "kernels/kernels.hpp"
 
 namespace ctxmem::bind {
 namespace {
-
-py::array_t<std::uint64_t> words(const py::str& text, std::optional<std::uint64_t> seed) {
-    const Texts texts(text);
-    std::vector<std::uint64_t> out;
-    split_words(texts.views()[0], out, key_of(seed));
-    return to_array(std::move(out));
-}
 
 py::array_t<std::uint64_t> shingles(const py::str& text, int n, std::optional<std::uint64_t> seed) {
     if (n < 1) throw std::invalid_argument("n must be at least 1");
@@ -28,24 +20,13 @@ py::array_t<std::uint64_t> shingles(const py::str& text, int n, std::optional<st
     return to_array(std::move(out));
 }
 
-py::array_t<std::uint8_t> char_classes() {
-    std::vector<std::uint8_t> out(0x110000);
-    for (std::size_t c = 0; c < out.size(); ++c) out[c] = class_byte(static_cast<char32_t>(c));
-    return to_array(std::move(out));
-}
-
 }  // namespace
 
 void bind_words(py::module_& m) {
-    m.def("words", &words, py::arg("text"), py::arg("seed") = py::none(),
-          "Return the 64-bit hash of every word, in text order. Hashes of one seed are equal in "
-          "every "
-          "process; without a seed they are keyed at random in each process.");
     m.def("shingles", &shingles, py::arg("text"), py::arg("n"), py::arg("seed") = py::none(),
-          "Return the hash of every window of n words, in text order; none if there are fewer. The "
-          "seed is as for words.");
-    m.def("char_classes", &char_classes,
-          "Return the class byte of every code point, as generated from tiktoken.");
+          "Return the hash of every window of n words, in text order; none if there are fewer.\n\n"
+          "Hashes of one seed are equal in every process; without a seed they are keyed at random\n"
+          "in each process.");
 }
 
 }  // namespace ctxmem::bind

@@ -287,15 +287,6 @@ cdef class PageTable:
             self.settle()
         return state
 
-    @cython.binding(False)
-    @cython.always_allow_keywords(False)
-    def touch_slot(self, uint32_t slot):
-        """Count a use of the page in a slot and return its state."""
-        cdef int state = <int>self.table.get().touch(slot)
-        if self.foreign is not None:
-            self.settle()
-        return state
-
     def insert(self, id, int64_t tokens, *, int64_t unit=-1, bint pinned=False):
         """Enter a new page, resident, and return its slot.
 

@@ -234,6 +234,7 @@ def audit(
         near=near,
         replay=Replay(resolved, limit) if replay else None,
         payer=payer,
+        stats=stats,
     )
     forgetting = Forgetting(resolved) if forgotten else None
     with warnings.catch_warnings():

@@ -45,6 +45,7 @@ from ctxmem.chat.shapes import ROLES
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
 from ctxmem.tokens import Estimate, family_of
+from ctxmem.traces import ReadStats
 
 DRAWN_WINDOWS = 24
 """Windows that the page draws token by token: the most wasteful ones."""
@@ -107,6 +108,7 @@ class Auditor:
         near: bool = True,
         replay: Replay | None = None,
         payer: Payer | None = None,
+        stats: ReadStats | None = None,
     ) -> None:
         self.counter = counter
         self.learned = counter.copy() if isinstance(counter, Estimate) else None
@@ -118,7 +120,7 @@ class Auditor:
         self.payer = payer
         self.rankers = Rankers()
         self._sessions = Sessions()
-        self._cutter = Cutter(counter)
+        self._cutter = Cutter(counter, stats)
         self._boilerplate = Boilerplate(counter)
         self._drawn: list[dict[str, Any]] = []  # the most wasteful first
         self._longest: list[tuple[int, int, Session]] = []
@@ -142,6 +144,7 @@ class Auditor:
         window = self._cutter.cut(call)
         segments = window.segments
         window.session = session.name
+        session.place = session.place or self._place(call, session, 0)
         window.places = self._places(call, session, window.message_of)
         before = self._repeated()
         paid = None
@@ -203,8 +206,6 @@ class Auditor:
             place["trace"] = call.trace
         if call.messages:
             place["message"] = message
-        if not session.place:
-            session.place = place
         return place
 
     def _mark_resent(self, session: Session, window: Window) -> None:
@@ -327,8 +328,7 @@ class Auditor:
         """
         name = call.session or "chat"
         session = self._sessions.get(name)
-        if not session.place:
-            session.place = {"place": call.place, "session": session.name}
+        session.place = session.place or {"place": call.place, "session": session.name}
         sent, head, model = 0, 0, ""
         if call.restart:
             self._close_transcript(session)

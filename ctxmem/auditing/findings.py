@@ -181,7 +181,7 @@ class FindingAggregator:
             found.money = (found.money or 0.0) + money
         found.count += count
         self._add_requests(found, place.get("place") if request is None else request, requests)
-        if len(found.places) < _PLACES and found.places[-1:] != [place]:
+        if place and len(found.places) < _PLACES and found.places[-1:] != [place]:
             found.places.append(dict(place))
 
     def _add_requests(self, found: AuditFinding, request: Hashable, requests: int) -> None:

@@ -22,11 +22,11 @@ from ctxmem.chat.counting import Meter
 from ctxmem.chat.paragraphs import is_passage, paragraphs
 from ctxmem.chat.parts import MEDIA, Part, inner_parts, parts_of, ui_output
 from ctxmem.chat.reading import fingerprint
-from ctxmem.chat.shapes import ROLES, role_of
+from ctxmem.chat.shapes import ROLES, role_of, unread_fields
 from ctxmem.chat.uniform import arguments_text
 from ctxmem.errors import InputError
 from ctxmem.protocols import Counter
-from ctxmem.traces import Passage
+from ctxmem.traces import Passage, ReadStats
 
 PARTS: Mapping[str, str] = {
     "system": "instructions of the system",
@@ -205,6 +205,7 @@ class Message:
         tokens: with overhead, -1 until it is counted.
         roles: tokens of its segments by role.
         uses_tools: it calls a tool or holds a result.
+        unread: it is of no known shape.
     """
 
     texts: list[tuple[str, str, list[Segment]]]
@@ -212,6 +213,11 @@ class Message:
     tokens: int = -1
     roles: dict[str, int] = field(default_factory=dict)
     uses_tools: bool = False
+    unread: bool = False
+
+
+UNREAD = "messages of no known shape"
+"""Why messages are not read whose text is nowhere where one is looked for."""
 
 
 class Cutter:
@@ -220,8 +226,9 @@ class Cutter:
     A history comes again with every request, so most messages were cut before.
     """
 
-    def __init__(self, counter: Counter) -> None:
+    def __init__(self, counter: Counter, stats: ReadStats | None = None) -> None:
         self._counter = counter
+        self._stats = stats
         self._known: dict[tuple[str, str], list[Segment]] = {}  # by role and text
         self._characters = 0
         self._messages: dict[Any, Message] = {}  # by meter and content
@@ -298,6 +305,8 @@ class Cutter:
             self._count([segment for i in fresh for segment in messages[i].segments])
             for i in fresh:
                 if messages[i].tokens < 0:  # the same message twice is one
+                    if messages[i].unread and self._stats is not None:
+                        self._stats.skip(UNREAD, call.place)
                     self._weigh(messages[i], call.messages[i], i, meter)
         return messages
 
@@ -333,6 +342,7 @@ class Cutter:
         ]
         made = Message(texts, [piece for *_, pieces in texts for piece in pieces])
         made.uses_tools = any(role in ("call", "tool") for role, *_ in texts)
+        made.unread = not texts and _is_unread(message)
         if key is not None:
             self._remember(key, made, sum(len(text) for _, text, _ in texts))
         return made
@@ -623,3 +633,15 @@ def _contents_of_unknown(
     elif isinstance(content, list) and depth < _DEEPEST:
         for one in inner_parts(part._replace(body=content)) or ():
             yield from _contents(one, role, depth + 1)
+    elif part.whole and content is None:
+        texts = unread_fields(block).values() if "role" in block else ()
+        yield from ((role, text, None) for text in texts if isinstance(text, str))
+
+
+def _is_unread(message: Any) -> bool:
+    """Return whether a message of which there is no text is of no known shape, not empty."""
+    try:
+        named = role_of(message, 0) is not None
+        return named and any(part.kind == "unknown" for part in parts_of(message, 0))
+    except InputError:
+        return True

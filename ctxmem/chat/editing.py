@@ -63,7 +63,7 @@ def with_content(message: Any, content: Any) -> Any:
     if isinstance(inner, str | tuple):
         return with_fields(inner, content=content)
     field = content_field(inner) or "content"
-    if isinstance(content, str) and field != "content":
+    if isinstance(content, str) and field in ("parts", "blocks"):
         # These contents are lists of blocks: the first text of it carries the new one.
         blocks = content_list(message)
         text = next(block for block in blocks if isinstance(get(block, "text"), str))

@@ -24,6 +24,7 @@ from ctxmem.chat.reading import (
     EMPTY_ERROR,
     FOREIGN_ROLE,
     LEGACY,
+    MISNAMED,
     NO_CONTENT,
     NO_DATA,
     UNSIGNED,
@@ -40,6 +41,8 @@ from ctxmem.chat.shapes import (
     get,
     inner_of,
     kind_of,
+    misnamed_field,
+    rewrapped,
     role_of,
 )
 
@@ -235,6 +238,7 @@ def first_words(turns: Sequence[Turn]) -> int:
 # Blocks and fields --------------------------------------------------------------------------------
 
 _REFUSED = EMPTY_CALLS | EMPTY_ERROR | NO_CONTENT | NO_DATA | UNSIGNED | WRONG_PART | WRONG_SIDE
+_REFUSED |= MISNAMED
 
 
 def blocks(case: Case, lines: list[Line]) -> list[Line]:
@@ -249,6 +253,8 @@ def blocks(case: Case, lines: list[Line]) -> list[Line]:
 
 def _accepted(case: Case, line: Line) -> list[Line]:
     odd, rules = line.turn.odd, case.rules
+    if odd & MISNAMED:
+        line = _with_content(case, line)
     if odd & EMPTY_CALLS and "no_empty_calls" in rules and _is_chat(line.item):
         wrong = "tool_calls is an empty list"
         case.note("refused_block", line, wrong, "took the field out", "no_empty_calls")
@@ -267,6 +273,21 @@ def _accepted(case: Case, line: Line) -> list[Line]:
     if odd & WRONG_PART and case.dialect == "responses":
         return [_of_its_side(case, line)]
     return [line]
+
+
+def _with_content(case: Case, line: Line) -> Line:
+    """Put the text of a message into the field where a provider reads it."""
+    inner = inner_of(line.item)
+    field = misnamed_field(inner)
+    if field is None:
+        names = parts_of(line.item, line.origin)[0].name
+        case.note("refused_block", line, f"no provider reads its fields: {names}", "")
+        return line
+    wrong = f"the text is in {field!r}, which no provider reads"
+    case.note("refused_block", line, wrong, "moved it to 'content'")
+    old = {name: value for name, value in inner.items() if name not in ("content", "parts")}
+    made = {"content" if name == field else name: value for name, value in old.items()}
+    return changed(line, made if inner is line.item else rewrapped(line.item, made))
 
 
 def _with_error_text(case: Case, line: Line) -> Line:

@@ -20,6 +20,7 @@ from ctxmem.chat.shapes import (
     inner_of,
     kind_of,
     role_of,
+    unread_fields,
 )
 
 MEDIA = frozenset({"image", "audio", "video", "file"})
@@ -153,7 +154,15 @@ def parts_of(message: Any, index: int) -> list[Part]:
         parts.append(part)
     parts += [part for part in calls if part.key in beside]
     parts += _fields_beside(inner, role, parts)
-    return parts
+    return parts or _unread(inner, role)
+
+
+def _unread(inner: Any, role: str) -> list[Part]:
+    """Return a message that says something in fields that nobody knows, as one unknown part."""
+    if role == "remove" or get(inner, "content") is not None or get(inner, "parts") is not None:
+        return []
+    fields = unread_fields(inner)
+    return [Part("unknown", inner, (_WHOLE,), name=", ".join(sorted(fields)))] if fields else []
 
 
 def _fields_beside(inner: Any, role: str, parts: list[Part]) -> Iterator[Part]:
@@ -214,7 +223,7 @@ def _call(call: Any, places: tuple[Place, ...]) -> Part:
     inner = first_of(call, "function", "custom") or call
     key = first_of(call, "call_id", "tool_call_id", "toolCallId", "toolUseId", "id")
     name = str(first_of(inner, "name", "tool_name", "toolName") or "")
-    body = first_of(inner, "arguments", "args", "input", "tool_kwargs")
+    body = first_of(inner, "arguments", "args", "input", "tool_kwargs", "parameters")
     hosted = get(call, "providerExecuted") is True
     return Part(
         "hosted_call" if hosted else "call",
@@ -242,7 +251,8 @@ def _whole_result(inner: Any) -> Part | None:
             return None
         key = f"function:{first_of(inner, 'name', 'tool_name') or ''}"
     name = str(get(inner, "name") or "")
-    return Part("result", inner, (_WHOLE,), key=key, name=name, body=content)
+    body = unread_fields(inner) or None if content is None else content
+    return Part("result", inner, (_WHOLE,), key=key, name=name, body=body)
 
 
 def _are_results(content: list[Any]) -> bool:
@@ -333,7 +343,8 @@ def _block(block: Any, places: tuple[Place, ...]) -> Part:
     if meaning == "result":
         key = first_of(block, "tool_use_id", "toolCallId", "tool_call_id", "call_id")
         name = str(first_of(block, "toolName", "tool_name", "name") or "")
-        body = first_of(block, "content", "output", "result")
+        body = first_of(block, "content", "output", "result", "text", "value")
+        body = unread_fields(block) or None if body is None else body
         key = key if isinstance(key, str) and key else f"function:{name}"
         return Part("result", block, places, key=key, name=name, body=body)
     if meaning == "hosted_call":
@@ -345,13 +356,14 @@ def _block(block: Any, places: tuple[Place, ...]) -> Part:
 def _text(block: Any, kind: str, places: tuple[Place, ...]) -> Part:
     text = get(block, "text")
     if text is None and kind == "text":
-        text = get(block, "content")  # Pydantic AI
+        text = first_of(block, "content", "value")  # Pydantic AI; others
     role = {"system-prompt": "system", "user-prompt": "user"}.get(kind, "")
     if role:
         return _prompt(block, role, places)
     if not isinstance(text, str):
         # A text block without text: nobody knows what it is.
-        return Part("unknown" if text is not None else "text", block, places, name=kind)
+        unknown = text is not None or unread_fields(block)
+        return Part("unknown" if unknown else "text", block, places, name=kind)
     if get(block, "thought") is True:
         return Part("thought", block, places, text=text)
     return Part("text", block, places, text=text)

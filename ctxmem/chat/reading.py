@@ -57,6 +57,8 @@ EMPTY_ERROR = 1 << 13
 """A result that says it is an error and nothing else."""
 FOREIGN_ROLE = 1 << 14
 """A role by another provider's name."""
+MISNAMED = 1 << 16
+"""A text in a field that no provider reads, or fields that nobody knows and no content."""
 UNUSUAL = 1 << 15
 """Anything else that only some provider takes: what is empty, late, unknown or an item."""
 
@@ -443,7 +445,10 @@ def _oddities(inner: Any, role: str, parts: Sequence[Part]) -> int:
         calls = inner.get("tool_calls")
         odd |= EMPTY_CALLS if isinstance(calls, list) and not calls else 0
         field = content_field(inner) or "content"
-        if not inner.get(field) and inner.get(field) != "":
+        unread = bool(parts) and parts[0].whole and parts[0].kind == "unknown"
+        if unread or field not in ("content", "parts"):
+            odd |= MISNAMED
+        elif not inner.get(field) and inner.get(field) != "":
             # Beside calls there need not be any: so OpenAI's own client writes them.
             odd |= 0 if any(part.kind == "call" for part in parts) else NO_CONTENT
         odd |= FOREIGN_ROLE if inner.get("role") in _FOREIGN else 0

@@ -221,8 +221,13 @@ def content_field(message: Any) -> str | None:
     if isinstance(message, str | tuple):
         return None
     if isinstance(message, Mapping):
-        parted = message.get("parts") or ("parts" in message and message.get("content") is None)
-        return "parts" if parted else "content"
+        if message.get("parts"):
+            return "parts"
+        content = message.get("content")
+        if content:
+            return "content"
+        parted = "parts" in message and content is None
+        return misnamed_field(message) or ("parts" if parted else "content")
     # Asking a pydantic object for a field that it has not takes it microseconds.
     fields = getattr(message, "__dict__", None) or {}
     if fields.get("parts"):
@@ -230,7 +235,59 @@ def content_field(message: Any) -> str | None:
     for name in _LISTS:
         if name in fields:
             return name
-    return "parts" if get(message, "parts") else "content"
+    if get(message, "parts"):
+        return "parts"
+    return "content" if get(message, "content") else misnamed_field(message) or "content"
+
+
+_OTHER_NAMES = ("text", "message", "value", "body", "output", "result")
+
+
+def misnamed_field(message: Any) -> str | None:
+    """Return the field with the text of a message that has no content, None if there is none.
+
+    Programs of one's own call it so, and older interfaces; no provider of today reads it.
+    """
+    if get(message, "content") or get(message, "parts"):
+        return None
+    if get(message, "role") is None and get(message, "type") not in (None, *ROLES):
+        return None  # an item of the Responses API, whose fields have meanings of their own
+    texts = ((name, get(message, name)) for name in _OTHER_NAMES)
+    return next((name for name, text in texts if text and isinstance(text, str)), None)
+
+
+_BESIDE = frozenset(
+    (
+        *("role", "type", "kind", "id", "name", "model", "provider", "status", "phase", "index"),
+        *("tool_calls", "invalid_tool_calls", "function_call", "tool_call_id", "toolInvocations"),
+        *("tool_name", "toolName", "call_id", "refusal", "reasoning_content", "audio", "example"),
+        *("additional_kwargs", "response_metadata", "usage_metadata", "metadata", "usage"),
+        *("annotations", "citations", "logprobs", "cache_control", "instructions", "language"),
+        *("created", "timestamp", "time", "date", "ts", "finish_reason", "stop_reason", "channel"),
+        *("stop_sequence", "signature", "recipient", "session", "user", "author", "is_error"),
+        *("experimental_attachments", "provider_details", "provider_name", "providerOptions"),
+        *("providerMetadata", "state", "source", "tags", "title", "block_type", "part_kind"),
+    )
+)
+_IDS = ("_id", "Id", "_at", "At")
+
+
+def unread_fields(value: Any) -> dict[str, Any]:
+    """Return the fields that say something in a message or a block of which nothing was read.
+
+    These are texts, lists and objects under names that no provider or framework has.
+    """
+    if not isinstance(value, Mapping):
+        return {}
+    return {
+        name: held
+        for name, held in value.items()
+        if isinstance(name, str)
+        and held
+        and isinstance(held, str | list | Mapping)
+        and name not in _BESIDE
+        and not name.endswith(_IDS)
+    }
 
 
 def blocks_in(content: Any, index: int) -> Iterable[Any]:

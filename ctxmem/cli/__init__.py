@@ -1,8 +1,8 @@
 """The command line: ctxmem audit | blame | pack | dedup | replay | serve | mcp | vocab | bench.
 
 One file is one command. Data goes to stdout, progress and errors to stderr. Exit codes: 0 done, 1
-found something, 2 wrong usage or an input that cannot be read, 130 interrupted. A reader that
-leaves early, as that of `| head` does, does not change the code.
+found something, 2 wrong usage or an input that cannot be read, 3 a fault of ctxmem itself, 130
+interrupted. A reader that leaves early, as that of `| head` does, does not change the code.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import io
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Sequence
 from errno import EINVAL
@@ -31,7 +32,7 @@ from ctxmem.cli import (
     vocab,
 )
 from ctxmem.cli.formatting import HelpFormatter, with_examples
-from ctxmem.cli.reading import INTERRUPTED, MISUSED, progress
+from ctxmem.cli.reading import FAILED, INTERRUPTED, MISUSED, progress
 from ctxmem.errors import CtxmemError
 from ctxmem.report import visible
 
@@ -75,6 +76,14 @@ def _run(argv: list[str]) -> int:
         progress("")
         print(f"{_called(name)}: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except _OutputError:
+        raise
+    except Exception:
+        # Python's own code for this is 1, which means that something was found.
+        progress("")
+        traceback.print_exc()
+        print(f"{_called(name)}: this is a fault of ctxmem; please report it", file=sys.stderr)
+        return FAILED
 
 
 def _called(name: str) -> str:

@@ -11,7 +11,7 @@ from ctxmem.errors import InputError
 from ctxmem.input_files import BadLineError, decoded, json_lines, read_bytes
 from ctxmem.intake import TEXT_KEYS
 
-DONE, FOUND, MISUSED, INTERRUPTED = 0, 1, 2, 130
+DONE, FOUND, MISUSED, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 _HITS = "chunks hits documents results messages passages contexts retrieved".split()
 """Keys of an object that has passages; of two, the first is read."""

@@ -8,7 +8,7 @@ import sys
 import warnings
 from typing import Any
 
-from ctxmem.cli.reading import DONE
+from ctxmem.cli.reading import DONE, whole
 from ctxmem.errors import InputError, MissingExtraError
 
 EXAMPLES = (
@@ -45,9 +45,10 @@ def add_to(commands: Any) -> None:
     )
     serve.add_argument(
         "--budget",
-        type=int,
+        type=whole,
         metavar="N",
-        help="tokens that a request may have (default: the window of the model)",
+        help="in the modes guard and manage: tokens that a request may have (default: the window "
+        "of the model); a request whose system message and tools alone have more is passed on",
     )
     serve.add_argument(
         "--prices", metavar="ROW", help="row of the price table (default: by provider and model)"

@@ -19,7 +19,7 @@ _BLOCK = 256  # vectors compared with the representatives at once
 _NEIGHBOURS = 32  # asked of the graph, and links of each vector in it
 
 
-def embedding_stars(
+def embedding_groups(
     vectors: ArrayLike, threshold: float, *, centres: int = 0
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return each vector's representative and its cosine to it; earlier vectors choose first.
@@ -33,7 +33,7 @@ def embedding_stars(
         InputError: not one row of finite numbers for each, or a threshold outside (0, 1].
         MissingExtraError: faiss is not installed.
 
-    >>> embedding_stars([[1, 0], [0, 1], [2, 0.1]], 0.9)[0].tolist()
+    >>> embedding_groups([[1, 0], [0, 1], [2, 0.1]], 0.9)[0].tolist()
     [0, 1, 0]
     """
     rows = _unit_rows(vectors)
@@ -43,19 +43,19 @@ def embedding_stars(
     representative = np.arange(count, dtype=np.int32)
     similarity = np.ones(count)
     index = _index(count, width)
-    stars: list[int] = []
+    representatives: list[int] = []
     for start in range(0, count, _BLOCK):
         block = rows[start : start + _BLOCK]
-        known = _first_near(index, block, threshold) if stars else [-1] * len(block)
+        known = _first_near(index, block, threshold) if representatives else [-1] * len(block)
         among = block @ block.T
         new: list[int] = []
-        for b, star in enumerate(known):
+        for b, found in enumerate(known):
             i = start + b
             if i < centres:
                 new.append(b)
                 continue
-            if star >= 0:
-                representative[i] = stars[star]
+            if found >= 0:
+                representative[i] = representatives[found]
             else:
                 near = next((r for r in new if among[b, r] >= threshold), None)
                 if near is None:
@@ -65,7 +65,7 @@ def embedding_stars(
             similarity[i] = float(rows[i] @ rows[representative[i]])
         if new:
             index.add(block[new])
-            stars.extend(start + b for b in new)
+            representatives.extend(start + b for b in new)
     return representative, similarity
 
 

@@ -30,7 +30,7 @@ from ctxmem.dedup.arguments import (
     check_threshold,
     digest_of,
 )
-from ctxmem.dedup.embeddings import embedding_stars
+from ctxmem.dedup.embeddings import embedding_groups
 from ctxmem.dedup.rule import differences
 from ctxmem.errors import InputError
 
@@ -142,7 +142,7 @@ def find_near_duplicates(
         priority = np.arange(0.0, -len(listed), -1.0)
     if check_choice("method", method, ("exact", "sketch")) == "exact":
         represent: Represent = partial(
-            _native.near_duplicate_stars,
+            _native.near_duplicate_groups,
             containment=containment,
             key=digest_of(listed),
             **options,
@@ -154,7 +154,7 @@ def find_near_duplicates(
         )
     else:
         represent = partial(
-            _native.near_duplicate_stars_sketched, permutations=PERMUTATIONS, **options
+            _native.near_duplicate_groups_sketched, permutations=PERMUTATIONS, **options
         )
     representative, similarity = represent(listed, priority)
     if careful:
@@ -255,7 +255,7 @@ def _join_close(
     heads = np.flatnonzero(representative == np.arange(len(representative)))
     # A text that represents others stays a representative, so similarity does not chain.
     order = heads[np.lexsort((heads, -priority[heads], members[heads] == 1))]
-    centre_of, cosine = embedding_stars(
+    centre_of, cosine = embedding_groups(
         vectors[order], similar, centres=int((members[heads] > 1).sum())
     )
     joined = np.flatnonzero(centre_of != np.arange(len(order)))

@@ -11,7 +11,7 @@ import numpy as np
 from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.dedup.arguments import digest_of
-from ctxmem.dedup.embeddings import embedding_stars
+from ctxmem.dedup.embeddings import embedding_groups
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.places import overlap
 from ctxmem.schema import Dedup
@@ -131,7 +131,7 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
     full = table.full_texts()
     texts = [full[i] for i in order]
     priority = -np.arange(len(order), dtype=np.float64)
-    centre_of, similarity = _native.near_duplicate_stars(
+    centre_of, similarity = _native.near_duplicate_groups(
         texts, priority, threshold, NGRAM, key=digest_of(texts)
     )
     groups: dict[int, list[tuple[int, float]]] = defaultdict(list)
@@ -186,7 +186,7 @@ def group_similar(table: Candidates, threshold: float | None, query: str | None 
     if not order:
         return
     vectors = np.array([table.chunks[i].embedding for i in order], dtype=np.float32)
-    centre_of, cosine = embedding_stars(vectors, float(threshold))
+    centre_of, cosine = embedding_groups(vectors, float(threshold))
     for i, centre, share in zip(order, centre_of.tolist(), cosine.tolist(), strict=True):
         other = order[centre]
         if other == i or table.pinned[i] or i in required:

@@ -5,6 +5,7 @@ See csrc/core/dedup/difference.hpp for the method, and csrc/core/difference_word
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, cast
 
@@ -89,7 +90,7 @@ def difference(text: str, other: str) -> str:
         return f"has {_quote(new)} beyond that"
     if new:
         return f"differs in {_quote(new)}, where that has {_quote(lost)}"
-    return "differs only in order or layout"
+    return f"differs only in {_same_words(text, other)}"
 
 
 def contrast(text: str, other: str, mine: str, theirs: str) -> str:
@@ -105,7 +106,13 @@ def contrast(text: str, other: str, mine: str, theirs: str) -> str:
         return f"{mine} has {_quote(new)}, which {theirs} has not"
     if new:
         return f"{mine} has {_quote(new)} where {theirs} has {_quote(lost)}"
-    return f"{mine} and {theirs} differ only in order or layout"
+    return f"{mine} and {theirs} differ only in {_same_words(text, other)}"
+
+
+def _same_words(text: str, other: str) -> str:
+    """Return in what two texts of the same words can differ."""
+    mine, theirs = (re.findall(r"\w+", one.casefold()) for one in (text, other))
+    return "capitals, punctuation or layout" if mine == theirs else "order or layout"
 
 
 def _new_and_lost(text: str, other: str) -> tuple[list[str], list[str]]:

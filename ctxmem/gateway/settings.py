@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from urllib.parse import urlsplit
 
+from ctxmem.chat.overhead import overhead_of
 from ctxmem.errors import InputError
 from ctxmem.gateway.http.relay import Place
 from ctxmem.gateway.store_path import default_store
@@ -74,8 +75,8 @@ class Settings:
             _check_upstream(name, url)
         if self.mode not in MODES:
             raise InputError(f"mode is {self.mode!r}; expected one of {', '.join(MODES)}")
-        if self.budget is not None and self.budget < 1:
-            raise InputError(f"budget is {self.budget}; expected a number of tokens")
+        if self.budget is not None:
+            self._check_budget(self.budget)
         if self.prices is not None:
             prices_of(self.prices)
         if self.host not in LOOPBACK and not self.token:
@@ -109,6 +110,23 @@ class Settings:
         if self.workers > 1 and self.store == ":memory:":
             raise InputError("several workers cannot share ':memory:'; give --store a file")
 
+    def _check_budget(self, budget: int) -> None:
+        if self.mode == "observe":
+            raise InputError(
+                "budget works in the modes 'guard' and 'manage', and the mode is 'observe', which "
+                "changes no request"
+            )
+        least = min(map(_least_request, self._families()))
+        if budget < least:
+            raise InputError(
+                f"budget is {budget} tokens, and no request has less than {least}; a request has "
+                "the system message, the tools and the user's last message at least"
+            )
+
+    def _families(self) -> tuple[str, ...]:
+        named = tuple(name for name in self.upstreams if name)
+        return WIRES if "" in self.upstreams or not named else named
+
     @property
     def answers(self) -> bool:
         """Whether the model may be offered tools whose calls are answered here."""
@@ -141,6 +159,12 @@ class Settings:
     def with_port(self, port: int) -> Settings:
         """Return the settings with the port that was taken."""
         return replace(self, port=port)
+
+
+def _least_request(family: str) -> int:
+    """Return the tokens of the shortest request: one message of one token."""
+    row = overhead_of(family, None)
+    return row.request + row.message + row.roles + 1
 
 
 def _check_upstream(name: str, url: str) -> None:

@@ -26,11 +26,11 @@ _LOOK_AHEAD = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """How a plan is tried: each try gives up more to cost less.
+class PlanAttempt:
+    """The options of one attempt at a plan; each attempt gives up more to cost less.
 
     Attributes:
-        optional: whether edits and outlines that need not be are looked for.
+        optional: whether edits and outlines that are not required are looked for.
         edit: whether an edit is made though the window fits.
         margin: tokens that an edit has to cost less than it may: the block of what binds, which is
             made after it, takes them.
@@ -54,7 +54,7 @@ class Coverage:
         self.state, self.prices, self.costs = state, prices, costs
         self.head = 0  # tokens of the request before its messages
         self.outlook: Outlook | None = None
-        self.demand = Demand()
+        self.attempt = PlanAttempt()
         self.allowance = 0.0
         self.stuck = 0  # tokens of the units that no edit takes out
         self.limit = 0  # tokens that a window may have, the head included
@@ -162,7 +162,7 @@ class Coverage:
         caching = self.outlook is None or self.outlook.caching
         least = self.outlook.minimum if self.outlook is not None else None
         long = self.head + self.state.stable >= (least or self.prices.minimum)
-        return self.demand.optional and caching and long
+        return self.attempt.optional and caching and long
 
     def lost_by_retry(self, size: int) -> float:
         """Return what is lost if a call that shows so many tokens once is made a second time."""

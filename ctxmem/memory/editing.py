@@ -34,7 +34,7 @@ def page_range(pages: Sequence[int]) -> str:
     return first if first == last else f"{first}-{last}"
 
 
-def telling(ids: Iterable[str], known: Container[str], tokens: int, count: Count) -> list[str]:
+def unshown_ids(ids: Iterable[str], known: Container[str], tokens: int, count: Count) -> list[str]:
     """Return identifiers that the window does not show, up to a share of the tokens."""
     room = min(INDEX_MOST, max(INDEX_LEAST, INDEX_SHARE * tokens))
     named = []

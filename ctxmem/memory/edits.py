@@ -75,9 +75,9 @@ class EditPlanner:
     def promising(self, stable: int, cold: bool) -> bool:
         """Return whether an edit that is not forced may pay, so that one is looked for."""
         if self.coverage is not None:
-            if self.coverage.demand.edit:
+            if self.coverage.attempt.edit:
                 return True
-            return self.coverage.demand.optional and (cold or stable >= self._look_at)
+            return self.coverage.attempt.optional and (cold or stable >= self._look_at)
         if self.policy != "auto" or (stable < self._look_at and not cold):
             return False
         return cold or self.costs.saved > 0
@@ -100,7 +100,7 @@ class EditPlanner:
         groups, named = self._groups(plan, entries, first)
         stable = sum(entry.tokens for entry in entries)
         spans = [self._span(entries, group, held, named, len(state.entries)) for group in groups]
-        terse = self.coverage is not None and self.coverage.demand.terse
+        terse = self.coverage is not None and self.coverage.attempt.terse
         options: dict[str, Any] = {
             "most_noted": 0 if terse else int(NOTES_SHARE * limit),
             "heading": self.meter.count(editing.index_heading(range(100), 100, 10000)) + 8,
@@ -153,7 +153,7 @@ class EditPlanner:
         for i in range(len(entries) - 1, first - 1, -1):
             entry = entries[i]
             ids = ids_of(entry, items)
-            named[i] = editing.telling(ids, known, entry.tokens, self.meter.count)
+            named[i] = editing.unshown_ids(ids, known, entry.tokens, self.meter.count)
             known.update(ids)
             here = items[entry.item].unit if entry.item >= 0 else -1 - i
             if here == unit:
@@ -282,13 +282,13 @@ class EditPlanner:
         """Return the cut to make of those given, each with what the window costs after it."""
         coverage = self.coverage
         assert coverage is not None
-        demand = coverage.demand
-        forced = excess > 0 or demand.edit
+        attempt = coverage.attempt
+        forced = excess > 0 or attempt.edit
         enough = [(cut, cost) for cut, cost in found if cut.removed - cut.noted >= excess]
         if not enough:
             most = max(found, key=lambda one: one[0].removed - one[0].noted, default=None)
             return most[0] if most is not None and forced else None
-        lawful = [cut for cut, cost in enough if not coverage.over(cost + demand.margin)]
+        lawful = [cut for cut, cost in enough if not coverage.over(cost + attempt.margin)]
         least, kept = LEAST_SHARE * room, KEPT_SHARE * room
         if self.visibility.needs_met:
             least, kept = min(least, LEAST_TOKENS), min(kept, KEPT_TOKENS)
@@ -339,7 +339,7 @@ class EditPlanner:
         named: dict[int, list[str]] = {}
         for i in reversed(gone):
             ids = ids_of(entries[i], state.items)
-            named[i] = editing.telling(ids, known, entries[i].tokens, self.meter.count)
+            named[i] = editing.unshown_ids(ids, known, entries[i].tokens, self.meter.count)
             known.update(ids)
         removed = sum(entries[i].tokens for i in gone)
         behind = sum(e.tokens for i, e in enumerate(entries) if i > gone[0] and i not in left)

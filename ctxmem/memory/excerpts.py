@@ -64,7 +64,7 @@ class ExcerptPlanner:
             data = data or kind == "data"
             ids = () if texts else item.ids
             if kind == "data" or not self.visibility.needs_met:
-                named = editing.telling(ids, self.visibility, item.tokens, self.meter.count)
+                named = editing.unshown_ids(ids, self.visibility, item.tokens, self.meter.count)
                 lines: list[str] = []
             else:
                 lines = outline_lines(text, kind, lines_room(item.tokens), self.meter.count)

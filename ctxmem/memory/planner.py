@@ -15,7 +15,7 @@ from ctxmem.errors import BudgetError, InputError
 from ctxmem.memory import editing, schedule
 from ctxmem.memory.binding import Binding
 from ctxmem.memory.cost_tracker import CostTracker
-from ctxmem.memory.coverage import Coverage, Demand
+from ctxmem.memory.coverage import Coverage, PlanAttempt
 from ctxmem.memory.edits import EditPlanner
 from ctxmem.memory.excerpts import FEWEST, LEAST, UNNAMED, ExcerptPlanner
 from ctxmem.memory.identifiers import Reuse
@@ -164,8 +164,8 @@ class WindowPlanner:
         coverage.begin(limit, cold=cold)
         best: Plan | None = None
         refused: BudgetError | None = None
-        for demand in self._demands(limit):
-            coverage.demand = demand
+        for attempt in self._attempts(limit):
+            coverage.attempt = attempt
             try:
                 plan = self._planned(limit, **options)
             except BudgetError as error:
@@ -182,19 +182,19 @@ class WindowPlanner:
             raise refused
         return best
 
-    def _demands(self, limit: int) -> Iterator[Demand]:
-        """Yield how plans are tried one after the other, until one costs no more than it may."""
-        yield Demand()
-        yield Demand(optional=False)
+    def _attempts(self, limit: int) -> Iterator[PlanAttempt]:
+        """Yield the attempts at a plan in order, until one costs no more than it may."""
+        yield PlanAttempt()
+        yield PlanAttempt(optional=False)
         more = self._overspent
-        yield Demand(optional=False, edit=True, margin=more)
-        yield Demand(optional=False, edit=True, margin=2 * more)
-        yield Demand(optional=False, edit=True, terse=True)
+        yield PlanAttempt(optional=False, edit=True, margin=more)
+        yield PlanAttempt(optional=False, edit=True, margin=2 * more)
+        yield PlanAttempt(optional=False, edit=True, terse=True)
         block = int(BLOCK_SHARE * limit)
         for part in (2, 1):
             less = block - block * part // 4
-            yield Demand(optional=False, edit=True, margin=more, terse=True, less=less)
-        yield Demand(optional=False, edit=True, less=block, everything=True)
+            yield PlanAttempt(optional=False, edit=True, margin=more, terse=True, less=less)
+        yield PlanAttempt(optional=False, edit=True, less=block, everything=True)
 
     def _planned(
         self,
@@ -207,7 +207,7 @@ class WindowPlanner:
         continues: bool,
         repeats: bool,
     ) -> Plan:
-        """Return the layout of the next window, as `plan` does, by the demand of this try."""
+        """Return the layout of the next window, as `plan` does, by the options of this attempt."""
         state = self.state
         plan = Plan(len(state.entries), [], state.committed, state.stable)
         pending = state.pending_from()
@@ -224,7 +224,7 @@ class WindowPlanner:
         tail += sum(note.tokens for note in plan.notes)
         excess = stable + tail + spare - limit
         plan.reason = "cold" if cold else "pays"
-        if self.covers and self.coverage.demand.edit:
+        if self.covers and self.coverage.attempt.edit:
             plan.reason = "account"
         if excess > 0:
             plan.reason = "full" if excess > spare else "recall"
@@ -242,7 +242,7 @@ class WindowPlanner:
             excess -= self._edit(plan, pins, behind, limit, excess, cold=cold, asked=spare > 0)
         if excess > 0:
             excess -= self.edits.drop_indexes(plan)
-        if self.covers and self.coverage.demand.everything:
+        if self.covers and self.coverage.attempt.everything:
             excess -= self.edits.evict_rest(plan, pins, answer)
         if excess > spare:
             excess -= self.edits.evict_rest(plan, pins, len(state.items))
@@ -279,7 +279,7 @@ class WindowPlanner:
             )
             if not more:
                 break
-            less = self.coverage.demand.less if self.covers else 0
+            less = self.coverage.attempt.less if self.covers else 0
             freed += more - self.binding.place(
                 plan, limit, less=less, asked=asked, late=self.covers
             )

@@ -15,6 +15,7 @@ from ctxmem.errors import StoreError
 from ctxmem.forking import GATE
 from ctxmem.stores import tables
 from ctxmem.stores.tables import APPLICATION, FORMAT
+from ctxmem.stores.turns import FairLock
 
 # The messages of SQLite quote names, and those of a damaged file need not be text.
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
@@ -76,7 +77,7 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Give this thread its connection, with the right to write.
 
-        Threads of this process wait for each other at a lock, which the next one has at once.
+        Threads of this process wait for each other at a lock, in the order in which they came.
         SQLite's own wait for other processes sleeps and looks again, so that one of many threads
         could wait until its time is over while the others write.
         """
@@ -97,7 +98,7 @@ class Database:
         """Let one thread of this process write at a time; give the seconds that it may yet wait."""
         writing, timeout = self._writing, min(max(0.0, self.timeout), threading.TIMEOUT_MAX)
         begin = time.monotonic()
-        if not writing.acquire(timeout=timeout):
+        if not writing.acquire(timeout):
             raise StoreError(
                 f"store {str(self.path)!r}: other threads have written, or waited for another "
                 f"process, for more than {timeout:g} s; use fewer threads or a longer timeout"
@@ -141,7 +142,7 @@ class Database:
     def _start_process(self) -> None:
         self._process = os.getpid()
         self._local = threading.local()
-        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._lock, self._writing = threading.Lock(), FairLock()
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
     def _check_process(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ctxmem.traces.attrs import name_of, parsed, session_in, text_of
 from ctxmem.traces.events import Event, Kind
-from ctxmem.traces.messages import message_of, query_of
+from ctxmem.traces.messages import message_of, query_of, says
 from ctxmem.traces.passages import is_passage, passages_of
 from ctxmem.traces.requests import MESSAGES, SESSIONS, TRACES, named_in, time_of
 
@@ -22,7 +22,9 @@ HITS_KEYS = frozenset((*_HITS, "text", "page_content"))
 def is_message(record: dict[str, Any]) -> bool:
     """Return whether a record is one chat message."""
     if isinstance(record.get("role"), str):
-        return "content" in record or "tool_calls" in record or "parts" in record
+        if "content" in record or "tool_calls" in record or "parts" in record:
+            return True
+        return says(record)
     return isinstance(record.get("data"), dict) and record.get("type") in (
         *("human", "ai", "system", "tool"),
     )

@@ -23,7 +23,9 @@ _ROLE_OF_CLASS = {
     "FunctionMessage": "function",
 }
 _PAIRS = frozenset(("system", "developer", "user", "human", "assistant", "ai", "tool"))
+_SIDES = _PAIRS | {"model", "chatbot", "function"}
 _UNTYPED = frozenset(("text", "toolUse", "toolResult", "functionCall", "functionResponse"))
+_TEXTS = ("text", "message", "value", "body")  # names of a text where there is no content
 _WRAPPERS = frozenset(("type", "lc", "data", "parts"))  # fields of messages that are wrapped
 _DEEPEST = 20  # wrappers around messages
 
@@ -48,8 +50,10 @@ def query_of(value: Any, depth: int = 0) -> str | None:
 
 def message_of(value: Any) -> Any:
     """Return a message in its provider's shape: frameworks' wrappers are taken off."""
-    if not isinstance(value, dict) or ("role" in value and _WRAPPERS.isdisjoint(value)):
+    if not isinstance(value, dict):
         return value
+    if "role" in value and _WRAPPERS.isdisjoint(value):
+        return value if value.get("content") else with_content(value)
     serialized = value.get("type") == "constructor" or value.get("lc") == 1
     if serialized and isinstance(value.get("kwargs"), dict):
         inner = dict(value["kwargs"])
@@ -64,6 +68,23 @@ def message_of(value: Any) -> Any:
     if isinstance(value.get("parts"), list) and "kind" not in value:
         return _from_parts(value)
     return value
+
+
+def says(record: Mapping[str, Any]) -> bool:
+    """Return whether a record with a role has a text under a name that messages have for it."""
+    role = record.get("role")
+    known = isinstance(role, str) and role.lower() in _SIDES
+    return known and any(isinstance(record.get(name), str) for name in _TEXTS)
+
+
+def with_content(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message without content whose text is under another name with it as content."""
+    texts = ((name, message.get(name)) for name in _TEXTS)
+    found = next((name for name, text in texts if text and isinstance(text, str)), None)
+    if found is None or message.get("tool_calls"):
+        return message
+    rest = {name: value for name, value in message.items() if name != "content"}
+    return {"content" if name == found else name: value for name, value in rest.items()}
 
 
 def _from_parts(value: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +166,8 @@ def _messages_in(value: dict[str, Any], depth: int) -> list[Any]:
     prompts = value.get("prompts")
     if isinstance(prompts, list):
         return [{"role": "user", "content": p} for p in prompts if isinstance(p, str)]
-    if isinstance(value.get("role"), str) and ("content" in value or "parts" in value):
+    holds = "content" in value or "parts" in value or says(value)
+    if isinstance(value.get("role"), str) and holds:
         return [message_of(value)]
     if isinstance(value.get("kwargs"), dict) and value.get("type") != "constructor":
         return messages_of(value["kwargs"], depth + 1)  # a traced function's arguments

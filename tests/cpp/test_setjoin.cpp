@@ -24,9 +24,9 @@ namespace {
 using Views = std::vector<std::string_view>;
 constexpr auto kEvery = std::numeric_limits<std::size_t>::max();
 
-std::set<std::uint64_t> set_of(std::string_view text, const SimilarityOptions& likeness) {
+std::set<std::uint64_t> set_of(std::string_view text, const SimilarityOptions& options) {
     Arena arena;
-    Shingler shingler(likeness.unit, likeness.ngram);
+    Shingler shingler(options.unit, options.ngram);
     const std::size_t size = shingler.append(text, arena);
     std::set<std::uint64_t> set(arena.data(), arena.data() + arena.size());
     assert(set.size() == size && size >= 1 && !set.contains(0));
@@ -104,11 +104,11 @@ double similarity(const std::set<std::uint64_t>& a, const std::set<std::uint64_t
     return static_cast<double>(shared) / static_cast<double>(base);
 }
 
-void agrees_with_brute_force(const Views& texts, const SimilarityOptions& likeness) {
+void agrees_with_brute_force(const Views& texts, const SimilarityOptions& options) {
     StopToken stop;
-    const Pairs pairs = near_duplicate_pairs(texts, likeness, 1, stop);
+    const Pairs pairs = near_duplicate_pairs(texts, options, 1, stop);
     std::vector<std::set<std::uint64_t>> sets;
-    for (const auto text : texts) sets.push_back(set_of(text, likeness));
+    for (const auto text : texts) sets.push_back(set_of(text, options));
     std::size_t row = 0;
     std::map<std::set<std::uint64_t>, std::size_t> first_with;
     std::vector<std::size_t> firsts;
@@ -118,8 +118,8 @@ void agrees_with_brute_force(const Views& texts, const SimilarityOptions& likene
     for (std::size_t i = 0; i < texts.size(); ++i)
         for (std::size_t j = i + 1; j < texts.size(); ++j) {
             if (first(i) != i || (first(j) != j && first(j) != i)) continue;
-            const double s = similarity(sets[i], sets[j], likeness.measure);
-            if (s < likeness.threshold) continue;
+            const double s = similarity(sets[i], sets[j], options.measure);
+            if (s < options.threshold) continue;
             assert(row < pairs.left.size());
             assert(pairs.left[row] == static_cast<int>(i));
             assert(pairs.right[row] == static_cast<int>(j));
@@ -128,15 +128,15 @@ void agrees_with_brute_force(const Views& texts, const SimilarityOptions& likene
         }
     assert(row == pairs.left.size());
     const std::vector<double> priority(texts.size(), 0.0);
-    const Stars stars = near_duplicate_stars(texts, priority, likeness, 1, stop);
+    const Groups groups = near_duplicate_groups(texts, priority, options, 1, stop);
     for (std::size_t i = 0; i < texts.size(); ++i) {
-        const auto centre = static_cast<std::size_t>(stars.representative[i]);
-        assert(centre <= i && stars.representative[centre] == stars.representative[i]);
-        assert(stars.similarity[i] == similarity(sets[centre], sets[i], likeness.measure));
-        assert(stars.similarity[i] >= likeness.threshold);
+        const auto centre = static_cast<std::size_t>(groups.representative[i]);
+        assert(centre <= i && groups.representative[centre] == groups.representative[i]);
+        assert(groups.similarity[i] == similarity(sets[centre], sets[i], options.measure));
+        assert(groups.similarity[i] >= options.threshold);
         for (std::size_t k = 0; k < centre; ++k)  // the first that it could go to
-            assert(stars.representative[k] != static_cast<std::int32_t>(k) ||
-                   similarity(sets[k], sets[i], likeness.measure) < likeness.threshold);
+            assert(groups.representative[k] != static_cast<std::int32_t>(k) ||
+                   similarity(sets[k], sets[i], options.measure) < options.threshold);
     }
 }
 
@@ -281,15 +281,15 @@ int main() {
     const Views large(spread.begin(), spread.end());
     const std::vector<double> alike(large.size(), 0.0);
     for (const Measure measure : {Measure::jaccard, Measure::containment}) {
-        const SimilarityOptions likeness{0.6, 2, Unit::word, measure};
-        const Stars one = near_duplicate_stars(large, alike, likeness, 1, stop);
-        const Stars three = near_duplicate_stars(large, alike, likeness, 3, stop);
+        const SimilarityOptions options{0.6, 2, Unit::word, measure};
+        const Groups one = near_duplicate_groups(large, alike, options, 1, stop);
+        const Groups three = near_duplicate_groups(large, alike, options, 3, stop);
         assert(one.representative == three.representative && one.similarity == three.similarity);
     }
     const auto first = Views(large.begin(), large.begin() + 2000);
     const SimilarityOptions sketchy{0.6, 2, Unit::word, Measure::jaccard};
     const auto sketch = [&](std::size_t threads) {
-        return near_duplicate_stars_sketched(first, std::span(alike).first(first.size()), sketchy,
+        return near_duplicate_groups_sketched(first, std::span(alike).first(first.size()), sketchy,
                                              64, 1, threads, stop)
             .representative;
     };

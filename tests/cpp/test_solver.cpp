@@ -329,9 +329,55 @@ void long_chains_and_cycles_are_solved() {
     assert(solve(needing(rng, 500, 30, true)) >= 0);
 }
 
+// --- quotas ---
+
+void a_quota_ends_work_in_its_scope() {
+    StopToken stop;
+    assert(!stop.expired(1000));
+    {
+        const StopToken::Quota outer(stop, 100);
+        assert(!stop.expired(100));
+        {
+            const StopToken::Quota wider(stop, 1000);  // ends where the outer one does
+            assert(stop.expired(1));
+        }
+        assert(stop.expired(0));
+    }
+    assert(!stop.expired(1000));
+}
+
+// With less work the same choice at every run, never a false bound, and the optimum with
+// enough.
+void a_quota_leaves_a_good_choice_and_a_true_bound() {
+    std::mt19937_64 rng(11);
+    int proved = 0, open = 0;
+    for (int i = 0; i < 300; ++i) {
+        const Problem p = random_problem(rng, 14, 40, 1);
+        StopToken free;
+        const Solution best = solve_packing(p, {}, free);
+        for (const std::uint64_t units : {0u, 1000u, 50'000u, 1u << 30}) {
+            const auto within = [&] {
+                StopToken stop;
+                const StopToken::Quota quota(stop, units);
+                return solve_packing(p, {}, stop);
+            };
+            const Solution one = within(), two = within();
+            assert(one.chosen == two.chosen && one.upper_bound == two.upper_bound);
+            if (!one.found) continue;
+            assert(evaluate(p, one.chosen) == one.value && one.value <= best.value);
+            assert(one.upper_bound >= best.value);
+            ++(one.status == Status::kOptimal ? proved : open);
+            if (units == 1u << 30) assert(one.value == best.value);
+        }
+    }
+    assert(proved > 50 && open > 10);
+}
+
 }  // namespace
 
 int main() {
+    a_quota_ends_work_in_its_scope();
+    a_quota_leaves_a_good_choice_and_a_true_bound();
     equals_brute_force();
     holds_at_the_limits();
     packings_equal_brute_force();

@@ -2,7 +2,7 @@
 //
 // A bit for each of 512 classes of hashes says whether the set has an odd number of them. Where the
 // bits of two sets differ, one has a hash that the other has not; so they differ in as many hashes at
-// least. It tells sets of up to some hundreds apart at a hundredth of a comparison.
+// least. For sets of up to some hundreds it costs a hundredth of a comparison.
 #pragma once
 #include <bit>
 #include <cstddef>

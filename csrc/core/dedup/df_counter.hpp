@@ -137,8 +137,8 @@ void count_part(std::vector<DealtParts>& dealt, std::size_t part, int bits, Stop
 // where counts[k] is that of shingle k of the slice of nodes[i]. Runs are of nodes that follow one
 // another; each is handled by one thread, in order, and `take` may change the slice.
 template <class Table, class Take>
-void tally(const std::vector<Slice>& slices, const std::vector<std::uint32_t>& nodes,
-           std::size_t threads, StopToken& stop, Take&& take) {
+void count_frequencies(const std::vector<Slice>& slices, const std::vector<std::uint32_t>& nodes,
+                       std::size_t threads, StopToken& stop, Take&& take) {
     std::size_t total = 0;
     for (const std::uint32_t node : nodes) total += slices[node].kept;
     const std::size_t parts = total > kManyShingles ? kParts : 1;

@@ -383,6 +383,13 @@ private:
 // their bytes, since hashes differ between processes.
 bool exchanged(const ReadText& a, const ReadText& b) { return b.text() < a.text(); }
 
+// Whether `a` has more strong items than all items of `b` could match. A strong item matches an
+// equal item or a mark of the other text, each of which matches once, and a word has a mark for
+// each of its entries and one as a label. So a line and a long table differ without an alignment.
+bool outnumbers(const ReadText& a, const ReadText& b) {
+    return !b.spaceless() && a.strong() > (WordLists::kMostEntries + 1) * b.items().size();
+}
+
 }  // namespace
 
 std::vector<Difference> differences(const ReadText& a, const ReadText& b, bool wording,
@@ -394,6 +401,7 @@ std::vector<Difference> differences(const ReadText& a, const ReadText& b, bool w
 }
 
 bool differ(const ReadText& a, const ReadText& b, StopToken& stop) {
+    if (outnumbers(a, b) || outnumbers(b, a)) return true;
     return exchanged(a, b) ? Comparison(b, a, false, stop).any()
                            : Comparison(a, b, false, stop).any();
 }

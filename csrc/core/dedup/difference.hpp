@@ -1,8 +1,8 @@
 // The rule of difference: whether two near-duplicates have different meanings, and where.
 //
 // Two texts differ if, at the same place, one has a number (with sign, unit, currency or per cent),
-// an identifier or version, an operator, a tick, a negation, a modal, a condition, a quantifier, a
-// month, a weekday, a unit or an opposite that the other does not have. The word lists cover
+// an identifier, version or name, an operator, a tick, a negation, a modal, a condition, a quantifier,
+// a month, a weekday, a unit or an opposite that the other does not have. The word lists cover
 // fourteen languages (difference_words/). Case, layout, quotes, dashes, Unicode forms and
 // hyphenation are not differences. Neither are synonyms, the order of sentences or an added
 // adjective.
@@ -83,6 +83,10 @@ public:
     // The number of common words of each language, in the order of difference_words.hpp.
     const std::array<std::uint32_t, tables::kLatinLanguages>& known_by() const { return known_by_; }
     bool kana() const { return kana_; }
+    // Numbers, identifiers, symbols and operators: items that count wherever only one text has them.
+    std::size_t strong() const { return strong_; }
+    // Whether there are items of scripts without spaces, several of which can form a word.
+    bool spaceless() const { return spaceless_; }
     std::string_view slice(const Item& item) const {
         return folded_.slice(text_, item.from, item.to);
     }
@@ -96,6 +100,8 @@ private:
     std::vector<std::uint32_t> ends_;
     std::array<std::uint32_t, tables::kLatinLanguages> known_by_{};  // see known_by()
     bool kana_ = false;
+    bool spaceless_ = false;
+    std::size_t strong_ = 0;
 };
 
 // The differences in text order. With `wording`, also the other words that only one text has.

@@ -14,7 +14,8 @@ using Token = ReadText::Token;
 constexpr std::size_t kMostEnding = 5;  // letters that a word may have after a listed stem
 constexpr std::size_t kLeastStem = 3;
 constexpr std::uint32_t kContext = 5;  // characters before or after a hunk that its words may use
-constexpr std::uint32_t kLongestWord = 16;    // characters, in scripts without spaces
+constexpr std::uint32_t kLongestWord = 16;  // characters, in scripts without spaces
+constexpr std::size_t kLeastName = 2;
 constexpr std::size_t kLeastNegated = 4;      // letters of a word that a prefix may negate
 constexpr std::size_t kMostTries = 12;        // positions at which a compound is split
 constexpr std::size_t kLongestCompound = 40;  // letters of a compound of number words
@@ -22,7 +23,8 @@ constexpr std::size_t kLongestNumberWord = 12;
 
 // Families in addition to those of the lists, for marks that are not listed words.
 constexpr std::uint16_t kNumbers = kind_number(WordKind::number);
-constexpr std::uint16_t kIdentifiers = 0xFFF0, kOperators = 0xFFF1, kLabels = 0xFFF2;
+constexpr std::uint16_t kIdentifiers = 0xFFF0, kOperators = 0xFFF1, kLabels = 0xFFF2,
+                        kNames = 0xFFF3;
 
 DifferenceKind difference_kind(WordKind kind) {
     switch (kind) {
@@ -172,6 +174,8 @@ private:
         if (is_label(item))
             add(at, {item.from, item.to}, kLabels, kWordPair, DifferenceKind::identifier,
                 item.hash);
+        else if (is_name(row_[at]))
+            add(at, {item.from, item.to}, kNames, kWordPair, DifferenceKind::identifier, item.hash);
         if (add_entries(at, item.listed, false)) return;
         for (std::size_t cut = 1; cut <= kMostEnding && word.size() >= kLeastStem + cut; ++cut)
             if (add_entries(at, word.substr(0, word.size() - cut), true)) return;
@@ -208,6 +212,32 @@ private:
             return clause || (slice[0] >= 'A' && slice[0] <= 'Z');
         }
         return slice.size() <= 5 && slice.find_first_not_of("IVXLC") == slice.npos;
+    }
+
+    // A word with a capital: within a sentence, or at its start if the next word has one too, as
+    // "Alice Meyer". In languages that write every noun so, it may be a noun.
+    bool is_name(std::uint32_t i) const {
+        const std::vector<Item>& items = text_.items();
+        if (!has_capital(items[i]) || items[i].to - items[i].from < kLeastName) return false;
+        if (is_function(items[i])) return false;
+        const std::vector<std::uint32_t>& ends = text_.ends();
+        const auto starts = [&](std::size_t at) {
+            return at == 0 || std::binary_search(ends.begin(), ends.end(), at);
+        };
+        if (!starts(i)) return true;
+        return i + 1 < items.size() && !starts(i + 1) && has_capital(items[i + 1]);
+    }
+
+    bool has_capital(const Item& item) const {
+        if (item.token != Token::word) return false;
+        return char_class(decode(text_.slice(item), 0).value) == CharClass::upper;
+    }
+
+    bool is_function(const Item& item) const {
+        for (const std::uint32_t e : WordLists::get().entries(item.listed))
+            if (kind_of_entry(e) == WordKind::function && active_[tables::kWordLanguage[e]])
+                return true;
+        return false;
     }
 
     // Whether a word consists of number words, as "fuenftausend" and "twentyfive" do.

@@ -51,11 +51,11 @@ std::uint32_t least_overlap(double threshold, std::uint32_t size) {
     return std::max(1u, static_cast<std::uint32_t>(std::ceil(exact - slack)));
 }
 
-Join::Join(TextSets& sets, const SimilarityOptions& likeness, std::size_t threads, StopToken& stop)
+Join::Join(TextSets& sets, const SimilarityOptions& options, std::size_t threads, StopToken& stop)
     : sets_(sets),
-      threshold_(likeness.threshold),
-      reach_((1.0 + likeness.threshold) / likeness.threshold),
-      containment_(likeness.measure == Measure::containment),
+      threshold_(options.threshold),
+      reach_((1.0 + options.threshold) / options.threshold),
+      containment_(options.measure == Measure::containment),
       stop_(stop) {
     drop_singles(threads);
     {
@@ -80,18 +80,19 @@ bool Join::alive(const Slice& slice) const {
 void Join::drop_singles(std::size_t threads) {
     std::vector<std::uint32_t> nodes(sets_.slices.size());
     std::iota(nodes.begin(), nodes.end(), 0u);
-    tally<Repeats>(sets_.slices, nodes, threads, stop_,
-                   [&](std::size_t, std::size_t i, const std::uint8_t* counts, StopToken& stop) {
-                       Slice& slice = sets_.slices[i];
-                       stop.check(3 * slice.size + 20);
-                       std::uint64_t* const set = slice.shingles;
-                       std::uint32_t kept = 0;
-                       for (std::uint32_t k = 0; k < slice.size; ++k) {
-                           set[kept] = set[k];
-                           kept += counts[k] > 1;
-                       }
-                       slice.kept = kept;
-                   });
+    count_frequencies<Repeats>(
+        sets_.slices, nodes, threads, stop_,
+        [&](std::size_t, std::size_t i, const std::uint8_t* counts, StopToken& stop) {
+            Slice& slice = sets_.slices[i];
+            stop.check(3 * slice.size + 20);
+            std::uint64_t* const set = slice.shingles;
+            std::uint32_t kept = 0;
+            for (std::uint32_t k = 0; k < slice.size; ++k) {
+                set[kept] = set[k];
+                kept += counts[k] > 1;
+            }
+            slice.kept = kept;
+        });
     for (const std::uint32_t node : nodes)
         if (alive(sets_.slices[node])) members_.push_back({node, sets_.slices[node].size});
 }
@@ -111,33 +112,34 @@ std::vector<Arena> Join::order_shingles(std::size_t threads) {
             most += sets_.slices[nodes[i]].kept;
         arenas[run].room(most);
     }
-    tally<Counts>(sets_.slices, nodes, threads, stop_,
-                  [&](std::size_t run, std::size_t i, const std::uint8_t* counts, StopToken& stop) {
-                      Member& member = members_[i];
-                      Slice& slice = sets_.slices[member.node];
-                      stop.check(8 * slice.kept + 20);
-                      std::uint64_t* const keys = arenas[run].room(slice.kept);
-                      std::uint64_t* const set = slice.shingles;
-                      std::uint32_t kept = 0;
-                      for (std::uint32_t k = 0, size = slice.kept; k < size; ++k) {
-                          const std::uint64_t shingle = set[k];
-                          keys[kept] = rarity_key(shingle, counts[k]);
-                          set[kept] = shingle;
-                          kept += counts[k] > 1;
-                      }
-                      slice.kept = kept;
-                      if (!alive(slice)) return;
-                      const std::uint32_t least = least_overlap(threshold_, slice.size);
-                      member.singles = slice.size - kept;
-                      member.prefix = kept < least ? 0 : kept - least + 1;
-                      member.listed = containment_ ? kept : member.prefix;
-                      member.keys = keys;
-                      // Those behind the prefix are for lists that are split.
-                      const std::uint32_t first =
-                          member.prefix == 0 ? 0 : std::min(kept, member.prefix + kMostCommon - 1);
-                      orders[run].smallest_first(keys, kept, first);
-                      arenas[run].take(std::max(member.listed, first));
-                  });
+    count_frequencies<Counts>(
+        sets_.slices, nodes, threads, stop_,
+        [&](std::size_t run, std::size_t i, const std::uint8_t* counts, StopToken& stop) {
+            Member& member = members_[i];
+            Slice& slice = sets_.slices[member.node];
+            stop.check(8 * slice.kept + 20);
+            std::uint64_t* const keys = arenas[run].room(slice.kept);
+            std::uint64_t* const set = slice.shingles;
+            std::uint32_t kept = 0;
+            for (std::uint32_t k = 0, size = slice.kept; k < size; ++k) {
+                const std::uint64_t shingle = set[k];
+                keys[kept] = rarity_key(shingle, counts[k]);
+                set[kept] = shingle;
+                kept += counts[k] > 1;
+            }
+            slice.kept = kept;
+            if (!alive(slice)) return;
+            const std::uint32_t least = least_overlap(threshold_, slice.size);
+            member.singles = slice.size - kept;
+            member.prefix = kept < least ? 0 : kept - least + 1;
+            member.listed = containment_ ? kept : member.prefix;
+            member.keys = keys;
+            // Those behind the prefix are for lists that are split.
+            const std::uint32_t first =
+                member.prefix == 0 ? 0 : std::min(kept, member.prefix + kMostCommon - 1);
+            orders[run].smallest_first(keys, kept, first);
+            arenas[run].take(std::max(member.listed, first));
+        });
     std::erase_if(members_, [](const Member& member) { return member.keys == nullptr; });
     return arenas;
 }
@@ -161,7 +163,7 @@ void Join::order_members() {
 }
 
 // Step 3. Keys are dealt out to parts first, so that the table that numbers the keys of one part
-// stays in the cache; a part is built in one go, whoever does it.
+// stays in the cache; a part is built in one go, on any thread.
 void Join::build_lists(std::size_t threads) {
     // Each list has a head, and two entries or more; for containment two heads.
     if (lists_.size() >= kNone / 2)

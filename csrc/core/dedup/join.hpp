@@ -37,7 +37,7 @@ private:
 class Join {
 public:
     // Reorders the sets and shortens them to what matters; they must outlive the join.
-    Join(TextSets& sets, const SimilarityOptions& likeness, std::size_t threads, StopToken& stop);
+    Join(TextSets& sets, const SimilarityOptions& options, std::size_t threads, StopToken& stop);
 
     std::size_t size() const { return members_.size(); }
     std::uint32_t node(std::uint32_t rank) const { return members_[rank].node; }
@@ -58,8 +58,8 @@ private:
     struct Member {
         std::uint32_t node;
         std::uint32_t size;
-        std::uint32_t singles = 0;  // shingles counted once; they stand before all others
-        std::uint32_t prefix = 0;   // of the listed shingles, those of the prefix; they stand first
+        std::uint32_t singles = 0;  // shingles counted once; they come before all others
+        std::uint32_t prefix = 0;   // of the listed shingles, those of the prefix; they come first
         std::uint32_t listed = 0;
         const std::uint64_t* keys = nullptr;  // of the listed shingles, until the lists are built
         std::size_t lists = 0;                // the first of its lists

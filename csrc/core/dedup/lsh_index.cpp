@@ -38,11 +38,11 @@ std::uint32_t overlap(const std::uint64_t* a, std::size_t a_size, const std::uin
 
 // Sets are kept ascending, so that equal sets are equal bytes and a comparison is a merge.
 
-LshIndex::LshIndex(const SimilarityOptions& likeness, std::size_t k, std::uint64_t seed)
-    : options_(likeness), minhash_(k, seed), plan_(band_plan(likeness.threshold, k, kRecall)) {
-    if (likeness.measure != Measure::jaccard)
+LshIndex::LshIndex(const SimilarityOptions& options, std::size_t k, std::uint64_t seed)
+    : options_(options), minhash_(k, seed), plan_(band_plan(options.threshold, k, kRecall)) {
+    if (options.measure != Measure::jaccard)
         throw std::invalid_argument("MinHash estimates Jaccard similarity only");
-    (void)Shingler(likeness.unit, likeness.ngram);  // throws for an ngram below 1
+    (void)Shingler(options.unit, options.ngram);  // throws for an ngram below 1
     reserve(tables_, 0, 0);
 }
 
@@ -114,7 +114,7 @@ std::uint32_t LshIndex::enter_set(Tables& tables, const std::uint64_t* set, std:
     tables.next_sum.push_back(kNone);
     tables.band_keys.insert(tables.band_keys.end(), keys, keys + plan_.bands);
     ++tables.gone;  // until an entry names it
-    // If this throws, the node stays without an entry, and nobody finds its set.
+    // If this throws, the node stays without an entry, and no query finds its set.
     link(tables, node, tables.buckets);
     std::uint32_t& head = tables.by_sum[sum & (tables.by_sum.size() - 1)];
     tables.next_sum[node] = head;
@@ -240,8 +240,10 @@ LshIndex::Matches LshIndex::query(std::span<const std::string_view> texts, std::
     return matches;
 }
 
-// The nodes to compare, in any order: those that share a bucket, as many as the bounds allow or `all`.
-SharedBuckets LshIndex::candidates(const std::uint64_t* keys, bool all) const {
+// The nodes to compare, in any order: those that share a bucket, as many as the bounds allow for a
+// limit, or all.
+SharedBuckets LshIndex::candidates(const std::uint64_t* keys, std::size_t limit) const {
+    const bool all = limit == kNoLimit;
     std::vector<std::pair<std::size_t, int>> by_size;
     for (int band = 0; band < plan_.bands; ++band)
         by_size.emplace_back(tables_.buckets.of(keys[band]).size(), band);
@@ -256,7 +258,7 @@ SharedBuckets LshIndex::candidates(const std::uint64_t* keys, bool all) const {
         steps -= bucket.size();
     }
     SharedBuckets shared(found);
-    if (!all) shared.keep(kMostCompared);
+    if (!all) shared.keep(std::clamp(limit, kLeastCompared, kMostCompared));
     return shared;
 }
 
@@ -308,7 +310,7 @@ void LshIndex::query(const Readings& readings, std::size_t i, std::size_t limit,
     };
     const std::shared_lock lock(mutex_);
     const std::uint32_t same = find_set(tables_, set.data(), size);
-    const SharedBuckets compared = candidates(keys, limit == kNoLimit);
+    const SharedBuckets compared = candidates(keys, limit);
     stop.check(1000 + 20 * compared.counts().size());
     if (same != kNone) compare(same);
     for (const auto& [buckets, node] : compared.counts())
@@ -378,17 +380,17 @@ void LshIndex::restore(const State& state, StopToken& stop) {
     next_entry_ = fresh.next_entry_;
 }
 
-Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
-                                    std::span<const double> priority,
-                                    const SimilarityOptions& likeness, std::size_t k,
-                                    std::uint64_t seed, std::size_t threads, StopToken& stop) {
+Groups near_duplicate_groups_sketched(std::span<const std::string_view> texts,
+                                      std::span<const double> priority,
+                                      const SimilarityOptions& options, std::size_t k,
+                                      std::uint64_t seed, std::size_t threads, StopToken& stop) {
     if (threads < 1) throw std::invalid_argument("threads must be at least 1");
     const std::vector<std::int32_t> order = by_priority(priority, texts.size());
-    LshIndex index(likeness, k, seed);
-    Stars stars;
-    stars.exact = false;
-    stars.representative.resize(texts.size());
-    stars.similarity.resize(texts.size(), 1.0);
+    LshIndex index(options, k, seed);
+    Groups groups;
+    groups.exact = false;
+    groups.representative.resize(texts.size());
+    groups.similarity.resize(texts.size(), 1.0);
     std::vector<std::int32_t> centres;  // by entry
     threads = useful_threads(threads);
     const auto place = [&](std::int32_t text, const LshIndex::Readings& readings, std::size_t i) {
@@ -397,13 +399,13 @@ Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
         if (matches.entry.empty()) {
             (void)index.add(readings, i, i + 1);
             centres.push_back(text);
-            stars.representative[static_cast<std::size_t>(text)] = text;
+            groups.representative[static_cast<std::size_t>(text)] = text;
             return;
         }
         const auto first = std::min_element(matches.entry.begin(), matches.entry.end());
-        stars.representative[static_cast<std::size_t>(text)] =
+        groups.representative[static_cast<std::size_t>(text)] =
             centres[static_cast<std::size_t>(*first)];
-        stars.similarity[static_cast<std::size_t>(text)] =
+        groups.similarity[static_cast<std::size_t>(text)] =
             matches.similarity[static_cast<std::size_t>(first - matches.entry.begin())];
     };
     // Texts are read by all threads, and placed one after the other, since each depends on those
@@ -421,7 +423,7 @@ Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
         });
         for (std::size_t i = 0; i < block.size(); ++i) place(block[i], runs[i / kRun], i % kRun);
     }
-    return stars;
+    return groups;
 }
 
 }  // namespace ctxmem

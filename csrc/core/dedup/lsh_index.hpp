@@ -9,8 +9,8 @@
 // come from a seed, so that what the bands miss is the same in every process.
 // Texts that many others are like, or that share buckets with many, cost a bounded time: kMostSteps
 // nodes of a query's buckets are looked at, those of the smallest buckets first and of a bucket the
-// oldest first; the kMostCompared of them that share most buckets are compared; and at most `limit`
-// matches are returned. A near-duplicate shares most of its buckets, so it is missed only where nearly
+// oldest first; the `limit` of them that share most buckets, but from kLeastCompared to kMostCompared,
+// are compared; and at most `limit` matches are returned. A near-duplicate shares most of its buckets, so it is missed only where nearly
 // all of these are crowded. A query without a limit looks at all, and takes the time that this takes.
 // Removal marks and forgets; when half of the nodes are gone the index is built anew from the rest,
 // so every operation is constant amortised, besides the texts themselves and the answers.
@@ -33,7 +33,7 @@
 #include "core/support/secret.hpp"
 #include "core/support/stop_token.hpp"
 #include "core/dedup/shingles.hpp"
-#include "core/dedup/stars.hpp"
+#include "core/dedup/groups.hpp"
 
 namespace ctxmem {
 
@@ -55,7 +55,7 @@ public:
     };
 
     // Throws std::invalid_argument for options out of range; the measure must be Jaccard.
-    LshIndex(const SimilarityOptions& likeness, std::size_t k, std::uint64_t seed);
+    LshIndex(const SimilarityOptions& options, std::size_t k, std::uint64_t seed);
 
     // Enter texts; return their entry numbers, which ascend and are never given twice. All or none.
     std::vector<std::int64_t> add(std::span<const std::string_view> texts, StopToken& stop);
@@ -96,6 +96,7 @@ public:
 
 private:
     static constexpr std::size_t kMostSteps = 2048;
+    static constexpr std::size_t kLeastCompared = 128;
     static constexpr std::size_t kMostCompared = 512;
 
     struct Node {
@@ -131,7 +132,7 @@ private:
     std::uint32_t enter_set(Tables& tables, const std::uint64_t* set, std::size_t size,
                             const std::uint64_t* keys) const;
     void link(const Tables& tables, std::uint32_t node, BandBuckets& buckets) const;
-    SharedBuckets candidates(const std::uint64_t* keys, bool all) const;
+    SharedBuckets candidates(const std::uint64_t* keys, std::size_t limit) const;
     void append_best(std::vector<std::pair<double, std::uint32_t>>& nodes, std::size_t limit,
                      Matches& matches) const;
     void reserve(Tables& tables, std::size_t nodes, std::size_t shingles) const;
@@ -148,12 +149,12 @@ private:
     mutable std::shared_mutex mutex_;
 };
 
-// As near_duplicate_stars (setjoin.hpp), by MinHash instead of the join, in the memory of the
+// As near_duplicate_groups (setjoin.hpp), by MinHash instead of the join, in the memory of the
 // representatives alone: each text goes to the first representative that it is found to be a
 // near-duplicate of. Every similarity is exact; a member can be missed with the bands' probability.
-Stars near_duplicate_stars_sketched(std::span<const std::string_view> texts,
-                                    std::span<const double> priority,
-                                    const SimilarityOptions& likeness, std::size_t k,
-                                    std::uint64_t seed, std::size_t threads, StopToken& stop);
+Groups near_duplicate_groups_sketched(std::span<const std::string_view> texts,
+                                      std::span<const double> priority,
+                                      const SimilarityOptions& options, std::size_t k,
+                                      std::uint64_t seed, std::size_t threads, StopToken& stop);
 
 }  // namespace ctxmem

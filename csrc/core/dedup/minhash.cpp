@@ -55,7 +55,7 @@ BandPlan band_plan(double threshold, std::size_t k, double recall) {
     if (!(recall > 0.0 && recall < 1.0))
         throw std::invalid_argument("recall must be between 0 and 1");
     if (k < 1) throw std::invalid_argument("permutations must be at least 1");
-    // At threshold 1 every plan finds equal sets; 16 places tell unequal ones apart well enough.
+    // At threshold 1 every plan finds equal sets; 16 places distinguish unequal ones well enough.
     const int longest = static_cast<int>(k < 16 ? k : 16);
     for (int rows = longest; rows > 1; --rows) {
         const int bands = static_cast<int>(k) / rows;

@@ -9,12 +9,13 @@
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kTagLength = 200;    // characters of `<tag ...>`, at most
-constexpr int kMostMarker = 99;            // the greatest number accepted as a list marker
-constexpr std::size_t kLongestCommon = 5;  // letters of the words that identify a language, at most
-constexpr std::size_t kLongestCurrency = 7;
-// Items are compared by hash, and outsiders choose the texts, so the hash has a key. Only the equality
-// of hashes decides anything.
+constexpr int kMostMarker = 99;  // the greatest number accepted as a list marker
+constexpr std::u32string_view kBullets = U">+*-\u2022\u25CF\u25CB\u25A0\u25A1\u25B6\u25C9\u25AA";
+constexpr std::u32string_view kListBefore = U"\n.:;!?";  // what a list marker may follow
+// The most characters of a word that identifies a language, of a currency and of a tag.
+constexpr std::size_t kLongestCommon = 5, kLongestCurrency = 7, kTagLength = 200;
+constexpr std::uint16_t kMilli = 0x8000, kBits = 0x4000;  // flags of units, see prefix_of
+// Outsiders choose the texts, so the hash has a key. Only the equality of hashes decides anything.
 std::uint64_t keyed_mix(std::uint64_t hash, std::uint64_t value) {
     return mix_word(hash, value, process_key());
 }
@@ -108,6 +109,8 @@ private:
               bool joined = false) {
         out_.items_.push_back({hash, static_cast<std::uint32_t>(from),
                                static_cast<std::uint32_t>(to), token, joined});
+        out_.spaceless_ |= token == Token::letter;
+        out_.strong_ += token != Token::letter && token != Token::word;
     }
     std::u32string_view chars(std::size_t from, std::size_t to) const {
         return {f_.chars.data() + from, to - from};
@@ -117,7 +120,7 @@ private:
         const std::uint16_t place = lists.place(word);
         push(Token::word, keyed_hash(word), from, to);
         out_.items_.back().listed = place;
-        if (word.size() > kLongestCommon) return;
+        if (word.size() > kLongestCommon) return;  // it identifies no language
         for (std::size_t e : lists.entries(place))
             if (tables::kWordKind[e] == kind_number(WordKind::function))
                 ++out_.known_by_[tables::kWordLanguage[e]];
@@ -358,7 +361,7 @@ private:
             if (kind == WordKind::currency && currency == 0) {
                 currency = tables::kWordValue[e];
             } else if (kind == WordKind::unit_sign && !(apart && whole && !capital(at, end))) {
-                unit = tables::kWordValue[e];
+                unit = static_cast<std::uint16_t>(tables::kWordValue[e] | prefix_of(at, end));
             } else {
                 continue;
             }
@@ -374,6 +377,15 @@ private:
                 while (in_word(f_[i_])) ++i_;
             }
         }
+    }
+    // A flag where only capitals tell units apart: mW from MW, Mb from MB. What is written without
+    // any, "5 mw", is read as the more usual unit.
+    std::uint16_t prefix_of(std::size_t at, std::size_t end) const {
+        if (end - at < 2) return 0;
+        const bool first = capital(at, at + 1);
+        if (f_[at] == U'm' && !first && capital(at + 1, at + 2)) return kMilli;
+        if (f_[end - 1] == U'b' && first && !capital(end - 1, end)) return kBits;
+        return 0;
     }
     bool chars_at(std::size_t at, std::u32string_view what) const {
         if (at + what.size() > f_.size()) return false;
@@ -590,11 +602,8 @@ private:
         for (;;) {
             while (is_space(f_[i_])) ++i_;
             const char32_t c = f_[i_], next = f_[i_ + 1];
-            const bool bullet = c == U'>' || c == U'+' || c == U'*' || c == U'-' ||
-                                c == U'\u2022' || c == U'\u25CF' || c == U'\u25CB' ||
-                                c == U'\u25A0' || c == U'\u25A1' || c == U'\u25B6' ||
-                                c == U'\u25C9' || c == U'\u25AA';
-            if (!(bullet && (is_space(next) || (c == U'>' && next == U'>')))) break;
+            if (kBullets.find(c) == kBullets.npos) break;
+            if (!is_space(next) && !(c == U'>' && next == U'>')) break;
             ++i_;
         }
         numbered();
@@ -617,9 +626,7 @@ private:
         if (back > 0) --back;  // the newline
         while (back > 0 && is_space(f_[back - 1])) --back;
         const char32_t last = before(back);
-        const bool begins = last == 0 || last == U'\n' || last == U'.' || last == U':' ||
-                            last == U';' || last == U'!' || last == U'?' || value == marker_ + 1;
-        if (!begins) return;
+        if (last != 0 && kListBefore.find(last) == kListBefore.npos && value != marker_ + 1) return;
         marker_ = value;
         i_ = at + 1;
     }

@@ -15,10 +15,10 @@ namespace {
 constexpr std::size_t kPermutations = 128;
 constexpr std::uint64_t kSeed = 1;
 
-void check(const SimilarityOptions& likeness, std::size_t texts, std::size_t threads) {
-    if (!(likeness.threshold > 0.0 && likeness.threshold <= 1.0))
+void check(const SimilarityOptions& options, std::size_t texts, std::size_t threads) {
+    if (!(options.threshold > 0.0 && options.threshold <= 1.0))
         throw std::invalid_argument("threshold must be above 0 and at most 1");
-    if (likeness.ngram < 1) throw std::invalid_argument("ngram must be at least 1");
+    if (options.ngram < 1) throw std::invalid_argument("ngram must be at least 1");
     if (threads < 1) throw std::invalid_argument("threads must be at least 1");
     if (texts > 0x7FFFFFFFu) throw std::invalid_argument("more than 2**31 - 1 texts");
 }
@@ -30,11 +30,10 @@ std::uint64_t most_visits(std::size_t texts) { return 300'000'000 + 3'000 * std:
 }  // namespace
 
 Pairs near_duplicate_pairs(std::span<const std::string_view> texts,
-                           const SimilarityOptions& likeness, std::size_t threads,
-                           StopToken& stop) {
-    check(likeness, texts.size(), threads);
-    TextSets sets = sets_of_texts(texts, likeness.unit, likeness.ngram, threads, stop);
-    Join join(sets, likeness, threads, stop);
+                           const SimilarityOptions& options, std::size_t threads, StopToken& stop) {
+    check(options, texts.size(), threads);
+    TextSets sets = sets_of_texts(texts, options.unit, options.ngram, threads, stop);
+    Join join(sets, options, threads, stop);
     struct Pair {
         std::int32_t left;
         std::int32_t right;
@@ -69,13 +68,13 @@ Pairs near_duplicate_pairs(std::span<const std::string_view> texts,
 
 namespace {
 
-// All texts of a node have the same set, so whoever takes one takes all: nodes are enough.
+// All texts of a node have the same set and join the same group, so nodes are enough.
 // Nothing, if it would take too long.
-std::optional<Stars> gather(TextSets& sets, std::span<const std::int32_t> order,
-                            const SimilarityOptions& likeness, std::size_t threads,
-                            StopToken& stop) {
-    const bool bounded = likeness.measure == Measure::jaccard;
-    Join join(sets, likeness, threads, stop);
+std::optional<Groups> gather(TextSets& sets, std::span<const std::int32_t> order,
+                             const SimilarityOptions& options, std::size_t threads,
+                             StopToken& stop) {
+    const bool bounded = options.measure == Measure::jaccard;
+    Join join(sets, options, threads, stop);
     std::vector<std::int32_t> centre(sets.slices.size(), -1);
     std::vector<double> similarity(sets.slices.size(), 1.0);
     for (const std::int32_t text : order) {
@@ -92,29 +91,29 @@ std::optional<Stars> gather(TextSets& sets, std::span<const std::int32_t> order,
         });
         if (bounded && join.visits() > most_visits(order.size())) return std::nullopt;
     }
-    Stars stars;
-    stars.representative.resize(order.size());
-    stars.similarity.resize(order.size());
+    Groups groups;
+    groups.representative.resize(order.size());
+    groups.similarity.resize(order.size());
     for (std::size_t i = 0; i < order.size(); ++i) {
-        stars.representative[i] = centre[sets.of[i]];
-        stars.similarity[i] = similarity[sets.of[i]];
+        groups.representative[i] = centre[sets.of[i]];
+        groups.similarity[i] = similarity[sets.of[i]];
     }
-    return stars;
+    return groups;
 }
 
 }  // namespace
 
-Stars near_duplicate_stars(std::span<const std::string_view> texts,
-                           std::span<const double> priority, const SimilarityOptions& likeness,
-                           std::size_t threads, StopToken& stop, const WordKey& key) {
-    check(likeness, texts.size(), threads);
+Groups near_duplicate_groups(std::span<const std::string_view> texts,
+                             std::span<const double> priority, const SimilarityOptions& options,
+                             std::size_t threads, StopToken& stop, const WordKey& key) {
+    check(options, texts.size(), threads);
     const std::vector<std::int32_t> order = by_priority(priority, texts.size());
     {
-        TextSets sets = sets_of_texts(texts, likeness.unit, likeness.ngram, threads, stop, key);
-        if (auto stars = gather(sets, order, likeness, threads, stop)) return *std::move(stars);
+        TextSets sets = sets_of_texts(texts, options.unit, options.ngram, threads, stop, key);
+        if (auto groups = gather(sets, order, options, threads, stop)) return *std::move(groups);
     }
-    return near_duplicate_stars_sketched(texts, priority, likeness, kPermutations, kSeed, threads,
-                                         stop);
+    return near_duplicate_groups_sketched(texts, priority, options, kPermutations, kSeed, threads,
+                                          stop);
 }
 
 }  // namespace ctxmem

@@ -16,7 +16,7 @@ constexpr std::uint64_t kWordless = 0xC0FFEE00BADC0DE5ull;  // shingles of bytes
 constexpr std::size_t kLong = 4096;       // above this many shingles the bitmap is no longer small
 constexpr std::size_t kManySuspects = 6;  // above this many, comparing each costs more than a table
 
-// Eight bytes a step; the last step takes the rest, and the size tells how many those are.
+// Eight bytes a step; the last step takes the rest, and the size says how many those are.
 std::uint64_t hash_bytes(std::string_view bytes, const WordKey& key) {
     std::uint64_t hash = kWordless ^ bytes.size();
     for (std::size_t at = 0; at < bytes.size(); at += 8) {

@@ -17,7 +17,7 @@ constexpr std::uint32_t kNone = 0xFFFFFFFFu;
 struct Slice {
     std::uint64_t* shingles;
     std::uint32_t size;  // distinct shingles of the text
-    std::uint32_t kept;  // of those, the ones that may be in another set; they stand first
+    std::uint32_t kept;  // of those, the ones that may be in another set; they come first
 };
 
 // Invariant: the slices lie in the arenas.

@@ -62,6 +62,18 @@ public:
 
     static constexpr std::uint16_t kUnlisted = 0xFFFF;
 
+    // Entries of one word: those of several languages, with several meanings.
+    static constexpr std::size_t kMostEntries = [] {
+        std::size_t most = 0;
+        for (std::size_t e = 0, same = 0; e < std::size(tables::kWordAt); ++e) {
+            const bool goes_on = e > 0 && tables::kWordAt[e] == tables::kWordAt[e - 1] &&
+                                 tables::kWordSize[e] == tables::kWordSize[e - 1];
+            same = goes_on ? same + 1 : 1;
+            if (same > most) most = same;
+        }
+        return most;
+    }();
+
     // The place of a word in the table; kUnlisted if no list has it.
     std::uint16_t place(std::u32string_view word) const {
         const std::uint64_t hash = hash_chars(word);

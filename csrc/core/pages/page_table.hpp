@@ -4,7 +4,7 @@
 // most half full) and known by their slot, a dense number that stays theirs until they are removed.
 // Pages of one unit (a tool call and its results) form a ring; a unit leaves the window and comes
 // back as one, and a pin on one of its pages holds all of them. Which page goes first is the
-// policy's affair (policy.hpp); the table tells it about pages whose text is in the window and that
+// policy's affair (policy.hpp); the table notifies it of pages whose text is in the window and that
 // nothing holds.
 //
 // Every operation is constant time amortised, per page that it moves; policies may add a logarithm.

@@ -1,5 +1,5 @@
 // ARC (Megiddo and Modha, FAST 2003): pages used once and pages used again, in two lists by recency,
-// and ghosts of both, which tell how much room each should have.
+// and ghosts of both, which decide how much room each should have.
 //
 // A page that comes back while it is a ghost of the first list says that the first list was too
 // short, and the other way round; `target_` moves accordingly. Sizes are counted in pages: pages are

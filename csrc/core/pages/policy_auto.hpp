@@ -278,7 +278,7 @@ private:
     std::vector<Cell> order_;
     std::array<std::uint64_t, kAges> due_{};
     Table used_{};      // lives that ended in a use
-    Table lost_{};      // lives whose end nobody will know
+    Table lost_{};      // lives whose end will not be known
     Table lost_way_{};  // the part of that age that they got through
     double ended_ = 0;
     std::uint64_t clock_ = 0;

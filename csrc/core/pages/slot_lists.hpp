@@ -40,7 +40,7 @@ public:
         ++ends.size;
     }
 
-    // A slot that is in no list is let be.
+    // A slot that is in no list is left unchanged.
     void remove(Slot slot) {
         if (list_of(slot) == kNowhere) return;
         const Link link = links_[slot];

@@ -7,6 +7,15 @@
 #include "core/ranking/span_table.hpp"
 
 namespace ctxmem {
+namespace {
+
+std::vector<float> one_after_another(const Columns& columns) {
+    std::vector<float> all;
+    for (const Column& column : columns.values) all.insert(all.end(), column.begin(), column.end());
+    return all;
+}
+
+}  // namespace
 
 struct SpanFeatures::Drafted {
     SpanTable table;
@@ -88,12 +97,10 @@ const float* SpanFeatures::draft_column(std::size_t name) const {
     return drafted_->columns.values[name].data();
 }
 
+std::vector<float> SpanFeatures::draft() const { return one_after_another(drafted_->columns); }
+
 std::vector<float> SpanFeatures::finals(std::span<const float> density, StopToken& stop) const {
-    const Columns made = drafted_->finals(density, stop);
-    std::vector<float> all;
-    all.reserve(spans() * made.values.size());
-    for (const Column& column : made.values) all.insert(all.end(), column.begin(), column.end());
-    return all;
+    return one_after_another(drafted_->finals(density, stop));
 }
 
 }  // namespace ctxmem

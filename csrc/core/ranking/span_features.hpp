@@ -37,7 +37,8 @@ enum Evidence : std::size_t {
 };
 
 struct SpanInput {
-    std::span<const std::string_view> merged_texts;  // merged texts, each without gaps
+    // Each without gaps. Those after the texts of `first` are ignored: they are not on the shortlist.
+    std::span<const std::string_view> merged_texts;
     // Spans, ordered by merged text; the spans of text t are first[t] .. first[t + 1].
     std::span<const std::int64_t> first, start, end;  // start, end: offsets in code points
     std::span<const std::uint8_t> kind, flags;        // SpanKind, SpanFlag
@@ -69,6 +70,8 @@ public:
     double structured_share() const;
     // The column of one feature of draft_names(), one number per span.
     const float* draft_column(std::size_t name) const;
+    // The columns of all features of draft_names(), one after another.
+    std::vector<float> draft() const;
     // The columns of the features of final_names() that are not in draft_names(), one after
     // another, given one draft value per span.
     std::vector<float> finals(std::span<const float> density,

@@ -14,9 +14,15 @@ namespace {
 constexpr std::uint32_t kNever = std::numeric_limits<std::uint32_t>::max();
 constexpr std::size_t kBytesOfTerm = 4;  // low estimate of bytes per term, separators included
 
+SpanInput without_extra_texts(SpanInput input) {
+    const std::size_t texts = input.first.empty() ? 0 : input.first.size() - 1;
+    input.merged_texts = input.merged_texts.first(std::min(input.merged_texts.size(), texts));
+    return input;
+}
+
 }  // namespace
 
-SpanTable::SpanTable(const SpanInput& input, StopToken& stop) : in_(input) {
+SpanTable::SpanTable(const SpanInput& input, StopToken& stop) : in_(without_extra_texts(input)) {
     check();
     Terms known;
     make_room();

@@ -17,6 +17,9 @@ constexpr std::size_t kMostJoined = 32;       // candidates of the one component
 constexpr std::size_t kMostNodes = 1u << 15;  // of search()
 constexpr double kScale = 1 << 30;            // the solver uses integers
 constexpr std::size_t kStates = 50000;
+// Windows of real texts take .6 million units at most; some of thousands of texts that differ little
+// took a thousand million, for a gap that was hardly less.
+constexpr std::uint64_t kMostWork = 1u << 22;
 constexpr std::int64_t kMostBudget = std::int64_t{1} << 30;
 
 class UnionFind {
@@ -335,6 +338,7 @@ ComponentSolver::Result ComponentSolver::solve(std::int64_t limit, bool cheap,
     packing.minimum.assign(in_.minimum.begin(), in_.minimum.end());
     packing.maximum.assign(in_.maximum.begin(), in_.maximum.end());
     packing.header.assign(in_.header.begin(), in_.header.end());
+    const StopToken::Quota quota(stop, kMostWork);
     const Solution solution = solve_packing(packing, {kStates, 0}, stop);
     result.found = solution.found;
     result.bound = static_cast<double>(solution.upper_bound) / kScale;

@@ -6,12 +6,15 @@
 //              called about every 50 ms: a binding looks for Ctrl-C in it, a worker thread looks
 //              whether another thread has failed (parallel.hpp).
 //   expired    the deadline has passed. `expired` returns true from then on, and the computation
-//              returns the best result that it has.
+//              returns the best result that it has. A Quota of work ends it in the same way, at the
+//              same unit on every machine.
 // A token belongs to one thread: it counts without locks.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <utility>
 
 namespace ctxmem {
@@ -63,14 +66,30 @@ public:
     // Report work; throws if it is cancelled. For work that has no partial result.
     void check(std::uint64_t units) {
         units_ += units;
-        if (units_ >= kUnitsPerLook) look();
+        if (units_ >= look_at_) look();
     }
 
-    // Report work; throws if it is cancelled. True when the deadline has passed.
+    // Report work; throws if it is cancelled. True when the deadline has passed or the quota is
+    // used up.
     bool expired(std::uint64_t units) {
         check(units);
-        return expired_;
+        return expired_ || units_ > quota_;
     }
+
+    // While it lives, work on the token expires after that many units, or at an outer quota.
+    class Quota {
+    public:
+        Quota(StopToken& token, std::uint64_t units) : token_(token), outer_(token.quota_) {
+            token.quota_ = std::min(outer_, token.units_ + units);
+        }
+        ~Quota() { token_.quota_ = outer_; }
+        Quota(const Quota&) = delete;
+        Quota& operator=(const Quota&) = delete;
+
+    private:
+        StopToken& token_;
+        std::uint64_t outer_;
+    };
 
     const Deadline& deadline() const { return deadline_; }
 
@@ -80,7 +99,7 @@ private:
     static constexpr std::chrono::milliseconds kBetweenPolls{50};
 
     void look() {
-        units_ = 0;
+        look_at_ = units_ + kUnitsPerLook;
         const Clock::time_point now = Clock::now();
         if (deadline_.passed(now)) expired_ = true;
         if (!poll_ || now - polled_ < kBetweenPolls) return;
@@ -90,7 +109,9 @@ private:
 
     std::function<void()> poll_;
     Deadline deadline_;
-    std::uint64_t units_ = 0;
+    std::uint64_t units_ = 0;  // of all work
+    std::uint64_t look_at_ = kUnitsPerLook;
+    std::uint64_t quota_ = std::numeric_limits<std::uint64_t>::max();
     bool expired_ = false;
     Clock::time_point polled_ = Clock::now();
 };

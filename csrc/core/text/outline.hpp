@@ -22,6 +22,7 @@
 // Every text has an outline; reading never fails. Linear in the text: a line is classified from its
 // first bytes and those of its neighbours, and the bytes read ahead without result are bounded.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -48,6 +49,10 @@ enum class SpanKind : std::uint8_t {
     lent = 12,    // empty: a table header from another text, which the first rows may need
 };
 
+constexpr std::array<std::string_view, 13> kSpanKindNames{
+    "other", "prose",  "heading", "list_item", "table_row", "code", "record",
+    "name",  "header", "fence",   "turn",      "source",    "lent"};
+
 enum SpanFlag : std::uint8_t {
     kLabel = 1,      // names the units below it: never shown alone, and has no value of its own
     kLeadIn = 2,     // introduces the units after it: never shown without at least one
@@ -58,6 +63,9 @@ enum SpanFlag : std::uint8_t {
     kUnclosed = 64,  // code whose closing fence is not in the text
     kPart = 128,     // begins inside a sentence or a line that was too long
 };
+
+constexpr std::array<std::string_view, 8> kSpanFlagNames{
+    "label", "lead_in", "hidden", "filler", "headless", "unopened", "unclosed", "part"};
 
 // The format of a text, derived from the name of its source.
 enum class Format : std::uint8_t { unknown = 0, record = 1, table = 2, code = 3 };
@@ -89,5 +97,17 @@ void append_outline(std::string_view text, const OutlineOptions& options, Outlin
 
 // Append one unit of prose that is the whole text.
 void append_uncut(std::string_view text, Outline& outline);
+
+struct OutlinesOptions {
+    std::size_t room = 1600;                       // bytes: a longer unit is cut further
+    std::span<const std::uint8_t> formats, named;  // per text, as in OutlineOptions; or empty
+    std::size_t cut =
+        static_cast<std::size_t>(-1);  // number of texts, from the first, that are cut
+};
+
+// The outlines of many texts; those after the first `cut` are one unit each.
+// Throws std::invalid_argument unless there is one format and one flag per text, or none.
+Outline outline_texts(std::span<const std::string_view> texts, const OutlinesOptions& options,
+                      StopToken& stop = StopToken::none());
 
 }  // namespace ctxmem

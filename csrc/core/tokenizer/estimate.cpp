@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <stdexcept>
 #include <vector>
 
 #include "core/text/unicode.hpp"
@@ -221,6 +222,19 @@ void text_amounts(const Bpe& o200k, const Bpe& cl100k, std::string_view text, do
                 begin = piece.end;
             }
         }
+    }
+}
+
+void text_amounts(const Bpe* o200k, const Bpe* cl100k, std::span<const std::string_view> texts,
+                  double* amounts, StopToken& stop) {
+    if (o200k == nullptr || cl100k == nullptr || o200k->pattern() != Pattern::o200k ||
+        cl100k->pattern() != Pattern::cl100k)
+        throw std::invalid_argument(
+            "expected counters of o200k_base and cl100k_base, in this order");
+    for (const std::string_view text : texts) {
+        stop.check(1000);
+        text_amounts(*o200k, *cl100k, text, amounts, stop);
+        amounts += kKinds * kAmounts;
     }
 }
 

@@ -13,6 +13,7 @@
 #pragma once
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string_view>
 
 #include "core/support/stop_token.hpp"
@@ -57,5 +58,10 @@ constexpr std::size_t kAmounts = 4;  // tokens of o200k_base and cl100k_base, ch
 // amounts[kind * kAmounts + amount] of valid UTF-8. Requires the patterns of the two encodings.
 void text_amounts(const Bpe& o200k, const Bpe& cl100k, std::string_view text, double* amounts,
                   StopToken& stop = StopToken::none());
+
+// The same of many texts, one after another. Throws std::invalid_argument unless the counters are
+// those of the two encodings.
+void text_amounts(const Bpe* o200k, const Bpe* cl100k, std::span<const std::string_view> texts,
+                  double* amounts, StopToken& stop = StopToken::none());
 
 }  // namespace ctxmem

@@ -204,7 +204,7 @@ Classes classify(const char* block) {
         const auto equals = [&](char value) { return _mm_cmpeq_epi8(c, _mm_set1_epi8(value)); };
         const __m128i letter = within(_mm_or_si128(c, _mm_set1_epi8(0x20)), 'a', 26);
         out.letter |= bits(letter);
-        // Bit 5 of a letter tells its case; shifted to bit 7, where the mask is taken from.
+        // Bit 5 of a letter is its case; shifted to bit 7, where the mask is taken from.
         out.lower |= bits(_mm_and_si128(letter, _mm_slli_epi16(c, 2)));
         out.digit |= bits(within(c, '0', 10));
         out.blank |= bits(equals(' '));

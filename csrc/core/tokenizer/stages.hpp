@@ -11,7 +11,7 @@
 
 namespace ctxmem {
 
-// What a file asks for and this core does not do. Who catches it counts by another library.
+// What a file asks for and this core does not do. The caller then counts by another library.
 class Unsupported : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;

@@ -1,4 +1,4 @@
-// A keyed 128-bit hash of a text: nobody who does not know the key can make two texts collide.
+// A keyed 128-bit hash of a text: without the key, collisions cannot be made.
 //
 // Stage one turns each block of 512 bytes into two 128-bit sums, each of (word + key) * (word +
 // key) over pairs of 64-bit words (NH: Black, Halevi, Krawczyk, Krovetz, Rogaway, "UMAC", 1999).
@@ -106,7 +106,7 @@ private:
         return word;
     }
 
-    // Bytes beyond the block count as zero; the size, hashed at the end, tells them apart.
+    // Bytes beyond the block count as zero; the size, hashed at the end, distinguishes them.
     Sums sum_block(const char* bytes, std::size_t size) const {
         Sums sums;
         const std::uint64_t* key = key_.data();

@@ -6,17 +6,10 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "core/support/base64.hpp"
+
 namespace ctxmem {
 namespace {
-
-constexpr std::uint8_t kNotBase64 = 0x80;
-constexpr auto kBase64 = [] {
-    std::array<std::uint8_t, 256> table{};
-    for (auto& value : table) value = kNotBase64;
-    const char* alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (std::uint8_t i = 0; i < 64; ++i) table[static_cast<unsigned char>(alphabet[i])] = i;
-    return table;
-}();
 
 // What is read of a file, front to back. Reading beyond its end gives '\0', which is no base64, no
 // digit and no end of line.
@@ -28,32 +21,9 @@ struct Reader {
     char peek(std::size_t ahead = 0) const {
         return at + ahead < file.size() ? file[at + ahead] : '\0';
     }
-    std::uint8_t sixtet(std::size_t ahead) const {
-        return kBase64[static_cast<unsigned char>(peek(ahead))];
-    }
-
     // Base64 with its padding, decoded to `out`, which has room for three bytes more than there
     // are; the number of bytes, 0 if it is none.
-    std::size_t base64(char* out) {
-        const char* begin = out;
-        for (;;) {
-            const std::uint8_t a = sixtet(0), b = sixtet(1), c = sixtet(2), d = sixtet(3);
-            const std::uint32_t bits = std::uint32_t{a} << 18 | std::uint32_t{b} << 12 |
-                                       std::uint32_t{c & 63u} << 6 | (d & 63u);
-            if (((a | b) & kNotBase64) != 0) return static_cast<std::size_t>(out - begin);
-            out[0] = static_cast<char>(bits >> 16);
-            out[1] = static_cast<char>(bits >> 8);
-            out[2] = static_cast<char>(bits);
-            if (((c | d) & kNotBase64) == 0) {
-                out += 3;
-                at += 4;
-                continue;
-            }
-            if (peek(3) != '=' || (c == kNotBase64 && peek(2) != '=')) return 0;
-            at += 4;
-            return static_cast<std::size_t>(out - begin) + (c == kNotBase64 ? 1 : 2);
-        }
-    }
+    std::size_t base64(char* out) { return decode_base64_at(file, at, out); }
 
     // Decimal digits. False if there are none, or too many for a rank.
     bool rank(Rank& out) {

@@ -127,7 +127,7 @@ public:
         BytesKey key;  // of a token of more than kPacked bytes: where they are; high is 0
         Rank rank;
         std::uint32_t size;  // in bytes
-        // For who counts: how the token is made, once found out. Zero at first.
+        // For the counter: how the token is made, once found out. Zero at first.
         mutable std::atomic<std::uint64_t> made;
     };
 

@@ -33,6 +33,7 @@ from ctxmem.gateway.manage.tool_sets import ToolSets
 from ctxmem.gateway.manage.windows import WindowChooser, limit_of, rate_of
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.contents import Contents
+from ctxmem.gateway.over_budget import OverBudget
 from ctxmem.gateway.recall.answering import RecallBudget
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Reply, Unreadable
@@ -86,6 +87,7 @@ class Manage:
         self._tools = ToolSets(settings.tools, self._requests)
         self._conversations: OrderedDict[_Place, Conversations] = OrderedDict()
         self._contents = Contents()
+        self._over_budget = OverBudget(clock)
         self._log = ExchangeLog()
         self._lock = Lock()
 
@@ -412,7 +414,12 @@ class Manage:
             facts["receipts"] = conversation.memory.receipts()[-1:]
             facts["edit_reason"] = self._reason(conversation)
         through = entry.through
-        if not entry.own:
+        tokens = sum(facts["tokens"].values())
+        if tokens > request.budget:
+            head = sum(facts["tokens"].get(part, 0) for part in request.head.parts)
+            about = request.exchange
+            self._over_budget.note(about, tokens=tokens, head=head, budget=request.budget)
+        elif not entry.own:
             request.exchange.header = f"managed; {shown} of {len(request.known)} as they were"
             request.exchange.header += self._tools.said(request)
         facts["bill_uncached"] = float(through.read + through.written + through.plain)

@@ -21,7 +21,7 @@ from ctxmem.pricing import Block, Prefixes, prefixes_of
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class SendingContext:
     """How messages are read and sent: what counts them, its name, and whether `recall` is offered.
 
     `theirs` are the digests of the client's messages, which are sent as they are.
@@ -61,7 +61,7 @@ class ShownMessages:
         self._last: tuple[Head, bool, Line] | None = None
         self._written: dict[int, tuple[Any, bytes]] = {}
 
-    def line(self, messages: Sequence[Any], how: Telling) -> Line:
+    def line(self, messages: Sequence[Any], how: SendingContext) -> Line:
         """Return the messages of a window as they are sent.
 
         Where the model is not offered the tool `recall`, marks of ours do not name it.
@@ -83,7 +83,7 @@ class ShownMessages:
         return made
 
     @staticmethod
-    def _sent(message: Any, how: Telling) -> SentMessage:
+    def _sent(message: Any, how: SendingContext) -> SentMessage:
         known = how.reader.of(message, how.meter, how.label)
         if how.offering or known.digest in how.theirs:
             return SentMessage(message, known)

@@ -14,7 +14,7 @@ from ctxmem.gateway.manage.conversations import Conversation
 from ctxmem.gateway.manage.knowing import Reader, unmarked
 from ctxmem.gateway.manage.marking import with_marks
 from ctxmem.gateway.manage.requests import Request
-from ctxmem.gateway.manage.shown import Telling
+from ctxmem.gateway.manage.shown import SendingContext
 from ctxmem.gateway.manage.splicing import written
 from ctxmem.memory import MemoryWindow
 from ctxmem.memory.cost_tracker import Outlook
@@ -163,9 +163,9 @@ class WindowChooser:
 
         return cached
 
-    def how(self, request: Request) -> Telling:
+    def how(self, request: Request) -> SendingContext:
         """Return how messages of a request are read and sent."""
-        return Telling(
+        return SendingContext(
             *(self._reader, request.meter, request.label, request.offering, request.head),
             theirs=request.places,
         )

@@ -15,6 +15,7 @@ from ctxmem.gateway.manage.splicing import written
 from ctxmem.gateway.observe.inspecting import in_one_list, refused
 from ctxmem.gateway.observe.observing import Observe, finding_facts
 from ctxmem.gateway.observe.windows import window_of
+from ctxmem.gateway.over_budget import OverBudget
 from ctxmem.gateway.settings import Settings
 from ctxmem.gateway.wire import Asked, Reply, Unreadable
 
@@ -44,6 +45,7 @@ class Guard:
     def __init__(self, settings: Settings, observe: Observe | None = None) -> None:
         self.settings = settings
         self.observe = observe or Observe(settings)
+        self._over_budget = OverBudget()
 
     @property
     def conversations(self) -> int:
@@ -124,10 +126,9 @@ class Guard:
         if weight.total <= room:
             return None
         budget = room - self._beside(exchange, asked)
-        if budget <= 0:
-            exchange.why = "over the window"
-            return None
         try:
+            if budget <= 0:
+                raise BudgetError("the schema of the answer does not fit")
             return list(
                 trim_messages(
                     messages,
@@ -140,6 +141,8 @@ class Guard:
             )
         except BudgetError:  # what has to stay does not fit: the provider says so to the client
             exchange.why = "over the window"
+            head = sum(weight.head)
+            self._over_budget.note(exchange, tokens=weight.total, head=head, budget=room)
             return None
 
     def _beside(self, exchange: Exchange, asked: Asked) -> int:
@@ -167,7 +170,7 @@ class Guard:
         facts = exchange.facts
         facts["kept"], facts["dropped"] = len(messages), max(0, dropped)
         facts["repaired"] = [finding_facts(one) for one in done]
-        said = []
+        said = [exchange.header] if exchange.header else []  # over the budget all the same
         if done:
             kinds = dict.fromkeys(one.kind for one in done)
             shown = " ".join(list(kinds)[:_SHOWN_KINDS])

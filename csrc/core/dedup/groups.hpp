@@ -10,7 +10,7 @@
 
 namespace ctxmem {
 
-struct Stars {
+struct Groups {
     std::vector<std::int32_t> representative;  // of every text; its own index when it is alone
     std::vector<double> similarity;            // to the representative; 1 for itself
     bool exact = true;  // false: a member may have been missed, every similarity is right
