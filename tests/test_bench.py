@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,3 +169,12 @@ def test_constraints_are_checked_on_the_windows_themselves(tmp_path, capsys, mon
     monkeypatch.setattr(packers.ctxmem, "pack", forgetful)
     with pytest.raises(AssertionError, match=r"the pin .* is cut"):
         constraints.main(["--data", str(tmp_path), "--limit", "4"])
+
+
+def test_a_benchmark_that_needs_the_module_for_tests_says_so(monkeypatch, capsys):
+    for name in ("ctxmem.bench.native_testing", "ctxmem.bench.dedup"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "ctxmem._testing", None)  # as in a wheel
+    monkeypatch.delattr(ctxmem, "_testing", raising=False)
+    assert main(["bench", "dedup"]) == 2
+    assert "pip install -e ." in capsys.readouterr().err
