@@ -135,7 +135,7 @@ def test_standard_input_is_called_so(monkeypatch, capsys, text, expected):
     ("template", "why"),
     [
         ("[{foo}]", "it has {foo}"),
-        ("[{}]", "Replacement index 0 out of range for positional args tuple"),
+        ("[{}]", "a field has no name"),
         ("[{source", "expected '}' before end of string"),
         ("[{source.name}]", "'str' object has no attribute 'name'"),
     ],

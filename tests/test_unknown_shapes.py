@@ -49,9 +49,9 @@ def test_repair_puts_the_text_where_a_provider_reads_it(name):
     (finding,) = check([message])
     assert (finding.kind, finding.index) == ("refused_block", 0)
     assert repr(name) in finding.detail
-    mended = repair([message])
-    assert mended == [{"role": "user", "content": RULE, "id": "m1"}]
-    assert check(mended) == []
+    repaired = repair([message])
+    assert repaired == [{"role": "user", "content": RULE, "id": "m1"}]
+    assert check(repaired) == []
 
 
 @pytest.mark.parametrize("empty", [None, "", []])

@@ -69,6 +69,7 @@ def header_of(chunk: Chunk, layout: Layout) -> str:
             header = layout.header.format(**known)
         except (LookupError, ValueError, AttributeError) as error:
             why = f"it has {{{error.args[0]}}}" if isinstance(error, KeyError) else str(error)
+            why = "a field has no name" if isinstance(error, IndexError) else why
             raise InputError(
                 f"header template {layout.header!r} cannot be filled in ({why}); expected only "
                 f"the fields {', '.join('{' + name + '}' for name in known)}"
