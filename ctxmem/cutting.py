@@ -15,9 +15,22 @@ from ctxmem import render, tokens
 from ctxmem.candidates import Candidates
 from ctxmem.outline import OUTLINES, MergedTexts, cut_segments, merge_texts
 from ctxmem.protocols import Counter
-from ctxmem.schema import Layout
-from ctxmem.selected import RunCosts
+from ctxmem.schema import Layout, Window
+from ctxmem.selected import RunCosts, SelectionResult
+from ctxmem.selection import Range, kept_ranges, shows
 from ctxmem.tokens import Estimate
+
+FULL = 0.75
+"""Share of the budget below which units that did not fit are cut into smaller parts."""
+
+POOR = 0.9
+"""Share of the value left out above which such a window is made anew from smaller parts."""
+
+FINER = 2
+"""How often that is done."""
+
+LEAST_ADDED = 120
+"""Maximum size in bytes of the parts that are added so; below it, most lines would be cut."""
 
 LEAST_BYTES = 48
 """Least maximum size of a unit in bytes, about 12 tokens."""
@@ -133,6 +146,51 @@ class Cutter:
             if len(self._known) >= 3 * KEPT:
                 self._known = {}
             self._known[key] = columns
+
+
+class UnitSizes:
+    """The maximum size of a unit, in bytes, while it is lowered.
+
+    Units are cut into smaller parts if none fits with its dependencies. They are also cut if a
+    large part of the budget is unused because units did not fit; the text of the window is then
+    held, and the parts are added to it.
+    """
+
+    def __init__(self, room: int, *, fill_up: bool) -> None:
+        self.room = room
+        self.fill_up = fill_up
+        self.held: list[Range] = []
+        self.added = 0  # windows to which parts were added
+        self.poor = False  # the window has next to nothing: smaller parts may replace its text
+        self.window: Window  # the best window so far
+
+    def finer(self, window: Window, table: Candidates, selection: SelectionResult) -> bool:
+        """Lower the size after a window; False if `window` of this object is the result."""
+        if self.held and not shows(table, selection, self.held):
+            return False
+        if not self.poor or window.value > self.window.value:
+            self.window = window
+        self.poor = self._is_poor(self.window)
+        if self.room <= LEAST_BYTES:
+            return False
+        if window.pieces and not (self.poor or self._may_add(window)):
+            return False
+        if (table.alternative[selection.kept_row[selection.kept_row >= 0]] > 0).any():
+            return False
+        self.added += bool(window.pieces)
+        self.held = [] if self.poor else kept_ranges(table, selection)
+        self.room = max(LEAST_BYTES, self.room // 2)
+        return True
+
+    def _is_poor(self, window: Window) -> bool:
+        """Return whether nearly all value is left out though much of the budget is unused."""
+        unused = window.tokens < FULL * window.budget and any(window.prices.values())
+        return bool(window.pieces) and unused and window.unselected_share > POOR
+
+    def _may_add(self, window: Window) -> bool:
+        unused = window.tokens < FULL * window.budget and any(window.prices.values())
+        parts = self.room // 2 >= LEAST_ADDED and self.added < FINER
+        return self.fill_up and unused and parts
 
 
 def _sections_fit(table: Candidates, layout: Layout) -> bool:

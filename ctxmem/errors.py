@@ -145,6 +145,16 @@ def former_names(module: str, names: Mapping[str, tuple[str, Any]]) -> Callable[
     return find
 
 
+def a_type(value: object) -> str:
+    """Return the name of a value's type with its article, for an error message.
+
+    >>> a_type(5), a_type("text")
+    ('an int', 'a str')
+    """
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in 'aeio' else 'a'} {name}"
+
+
 def refuse_table(value: object, what: str, *, texts: bool = False) -> None:
     """Raise `InputTypeError` for a data frame or a table, which gives the names of its columns when
     it is read as a list; say how it is converted, to a list of dicts or of `texts`.

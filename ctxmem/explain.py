@@ -278,7 +278,8 @@ class _Account:
             return []
         share = self.shown_characters[i] / max(1, self.all_characters[i])
         tokens = self.tokens[i]
-        details = [f"about {share * tokens:,.0f} of its {_tokens(tokens)} are shown"]
+        about = min(round(share * tokens), self.piece_of[self.ids[i]].tokens)
+        details = [f"about {about:,} of its {_tokens(tokens)} are shown"]
         folded = self._folded(i)
         folded.pop(i, None)
         if folded:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import numpy as np
 
-from ctxmem.errors import BudgetError, InputError, InputTypeError
+from ctxmem.errors import BudgetError, InputError, InputTypeError, a_type
 
 MAX_BUDGET = 10**9
 """Maximum budget in tokens; a larger number is a mistake, since no model reads that many."""
@@ -119,7 +119,7 @@ def check_several(value: Any, owner: str, field: str, expected: str) -> tuple[An
             f"{owner}: {field} is the str {value!r}; expected {expected}: [{value!r}]"
         )
     if not isinstance(value, Iterable):
-        raise InputTypeError(f"{owner}: {field} is a {type(value).__name__}; expected {expected}")
+        raise InputTypeError(f"{owner}: {field} is {a_type(value)}; expected {expected}")
     return tuple(value)
 
 
@@ -149,8 +149,7 @@ def check_min_density(value: Any) -> bool | float:
         return value
     if not isinstance(value, int | float | np.number):
         raise InputTypeError(
-            f"auto is a {type(value).__name__}; expected True, False or a minimum density such as "
-            f"0.001"
+            f"auto is {a_type(value)}; expected True, False or a minimum density such as 0.001"
         )
     if not 0 < value <= 1:
         raise BudgetError(

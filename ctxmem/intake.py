@@ -21,7 +21,7 @@ from uuid import UUID
 import numpy as np
 
 from ctxmem.candidates import Candidates
-from ctxmem.errors import InputError, InputTypeError, refuse_table
+from ctxmem.errors import InputError, InputTypeError, a_type, refuse_table
 from ctxmem.schema import Alternative, Budget, Chunk, ChunkId, Piece, Section, Window, trim
 from ctxmem.selected import Prefix
 
@@ -58,7 +58,7 @@ def listed(items: Iterable[Any]) -> list[Any]:
         or (isinstance(items, np.ndarray) and items.ndim == 0)
     ):
         raise InputTypeError(
-            f"chunks is a {type(items).__name__}; expected a list of chunks, each {_ACCEPTED}: "
+            f"chunks is {a_type(items)}; expected a list of chunks, each {_ACCEPTED}: "
             f"wrap a single one in a list"
         )
     given = list(items)
@@ -110,9 +110,7 @@ def read_sections(
     read: dict[str, Section] = {}
     for section in sections or ():
         if not isinstance(section, Section):
-            raise InputTypeError(
-                f"sections has a {type(section).__name__}; expected ctxmem.Section objects"
-            )
+            raise InputTypeError(f"sections has {a_type(section)}; expected ctxmem.Section objects")
         if section.name in read:
             raise InputError(f"there are two sections {section.name!r}; expected distinct names")
         if section.parent is not None and section.parent not in read:
@@ -161,8 +159,7 @@ def read_previous(previous: Window, table: Candidates) -> list[Prefix]:
     """
     if not isinstance(previous, Window):
         raise InputTypeError(
-            f"previous_window is a {type(previous).__name__}; expected the ctxmem.Window of the "
-            f"last call"
+            f"previous_window is {a_type(previous)}; expected the ctxmem.Window of the last call"
         )
     known = {table.id(i): i for i in table.unique.tolist()}
     found: list[Prefix] = []
@@ -249,7 +246,7 @@ def _converted(item: Any) -> Chunk:
     if hasattr(item, "get_content") and hasattr(item, "node_id"):
         return _from_node(item)
     raise InputTypeError(
-        f"chunk is a {type(item).__name__}; expected {_ACCEPTED}: convert it, for instance with "
+        f"chunk is {a_type(item)}; expected {_ACCEPTED}: convert it, for instance with "
         f"ctxmem.Chunk(text, id=..., score=...)"
     )
 

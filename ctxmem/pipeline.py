@@ -17,7 +17,7 @@ from ctxmem import intake, render, tokens
 from ctxmem.candidates import Candidates
 from ctxmem.chat import as_chunks, kept_messages
 from ctxmem.compress import BLOCKS, add_alternatives, read_compressors
-from ctxmem.cutting import LEAST_BYTES, Cutter
+from ctxmem.cutting import LEAST_BYTES, Cutter, UnitSizes
 from ctxmem.dedup import (
     check_dedup,
     difference,
@@ -35,13 +35,11 @@ from ctxmem.render import Rendering
 from ctxmem.schema import Budget, Dedup, Header, Layout, Order, Section, Window
 from ctxmem.selected import Prefix, SelectionResult
 from ctxmem.selection import (
-    Range,
     WindowSelection,
     empty_selection,
-    kept_ranges,
     over_pinned,
     represent_by_what_fits,
-    shows,
+    shows_all,
 )
 from ctxmem.telemetry import describe_pack, traced
 from ctxmem.value import add_rank_fusion, estimate, read_question, read_scorer, shortlist, verify
@@ -55,18 +53,6 @@ MOST_BYTES = 1600
 BYTES_A_TOKEN = 6
 """Bytes per token of running text, at most. Units are cut by bytes, counted, and cut again if they
 are too long."""
-
-FULL = 0.75
-"""Share of the budget below which units that did not fit are cut into smaller parts."""
-
-POOR = 0.9
-"""Share of the value left out above which such a window is made anew from smaller parts."""
-
-FINER = 2
-"""How often that is done."""
-
-LEAST_ADDED = 120
-"""Maximum size in bytes of the parts that are added so; below it, most lines would be cut."""
 
 FINE = 64
 """Tokens above which a limit that was too high is lowered by an eighth, not halved."""
@@ -312,7 +298,7 @@ class PackProblem:
         `first` is what `selecting` returned; it is used if its units fit into this budget, too.
         `solved` is what it was solved to for this budget, if it was.
         """
-        sizes = _UnitSizes(self.longest, fill_up=self.fill_up)
+        sizes = UnitSizes(self.longest, fill_up=self.fill_up)
         if first is not None and first.longest > budget.limit:
             first = solved = None
         if first is not None:
@@ -331,9 +317,9 @@ class PackProblem:
             if not sizes.finer(window, self.table, selection):
                 return sizes.window
 
-    def selecting(self, budget: Budget, sizes: _UnitSizes | None = None) -> WindowSelection:
+    def selecting(self, budget: Budget, sizes: UnitSizes | None = None) -> WindowSelection:
         """Return the selection problem, cut into units that fit into a budget."""
-        sizes = sizes or _UnitSizes(self.longest, fill_up=self.fill_up)
+        sizes = sizes or UnitSizes(self.longest, fill_up=self.fill_up)
         self._cut(budget.limit, sizes)
         table, layout, counter = self.table, self.layout, self.counter
         features = estimate(table, self.question)
@@ -363,7 +349,7 @@ class PackProblem:
             prefix=_prefix(table, layout, counter, self.previous),
         )
 
-    def _cut(self, limit: int, sizes: _UnitSizes) -> None:
+    def _cut(self, limit: int, sizes: UnitSizes) -> None:
         """Cut the texts of the table into units and count them."""
         self.cuts += 1
         if self.whole:
@@ -374,51 +360,6 @@ class PackProblem:
             self.table, self.layout, limit, sizes.room, compressed=bool(self.compressors)
         )
         self._room = sizes.room
-
-
-class _UnitSizes:
-    """The maximum size of a unit, in bytes, while it is lowered.
-
-    Units are cut into smaller parts if none fits with its dependencies. They are also cut if a
-    large part of the budget is unused because units did not fit; the text of the window is then
-    held, and the parts are added to it.
-    """
-
-    def __init__(self, room: int, *, fill_up: bool) -> None:
-        self.room = room
-        self.fill_up = fill_up
-        self.held: list[Range] = []
-        self.added = 0  # windows to which parts were added
-        self.poor = False  # the window has next to nothing: smaller parts may replace its text
-        self.window: Window  # the best window so far
-
-    def finer(self, window: Window, table: Candidates, selection: SelectionResult) -> bool:
-        """Lower the size after a window; False if `window` of this object is the result."""
-        if self.held and not shows(table, selection, self.held):
-            return False
-        if not self.poor or window.value > self.window.value:
-            self.window = window
-        self.poor = self._is_poor(self.window)
-        if self.room <= LEAST_BYTES:
-            return False
-        if window.pieces and not (self.poor or self._may_add(window)):
-            return False
-        if (table.alternative[selection.kept_row[selection.kept_row >= 0]] > 0).any():
-            return False
-        self.added += bool(window.pieces)
-        self.held = [] if self.poor else kept_ranges(table, selection)
-        self.room = max(LEAST_BYTES, self.room // 2)
-        return True
-
-    def _is_poor(self, window: Window) -> bool:
-        """Return whether nearly all value is left out though much of the budget is unused."""
-        unused = window.tokens < FULL * window.budget and any(window.prices.values())
-        return bool(window.pieces) and unused and window.unselected_share > POOR
-
-    def _may_add(self, window: Window) -> bool:
-        unused = window.tokens < FULL * window.budget and any(window.prices.values())
-        parts = self.room // 2 >= LEAST_ADDED and self.added < FINER
-        return self.fill_up and unused and parts
 
 
 def _section_headers(parts: Sequence[Section], layout: Layout, counter: Counter) -> list[int]:
@@ -585,17 +526,19 @@ def _fit(
     value = selection.value
     bound = max(bound or min(selection.bound, selection.total), value)
     all_shown = selection.total > 0 and value >= selection.total * (1 - TINY)
+    all_shown = all_shown or shows_all(table, selection, selecting.requirement)
     proved = all_shown or (selecting.costs.additive and value >= bound * (1 - TINY))
     bound = value if proved else bound
+    pieces = render.count_pieces(best.rendering.pieces, counter)
     window = Window(
         text=best.rendering.text,
         tokens=best.tokens,
         budget=budget.limit,
-        pieces=render.count_pieces(best.rendering.pieces, counter),
+        pieces=pieces,
         decisions=decide(
             table,
             replace(selection, prices=prices),
-            best.rendering.pieces,
+            pieces,
             difference,
             folded=folded,
         ),

@@ -30,7 +30,7 @@ An object with the methods of `ctxmem.Policy` will do as well:
 from __future__ import annotations
 
 from ctxmem._pages import PageTable
-from ctxmem.errors import BudgetError, InputError, InputTypeError
+from ctxmem.errors import BudgetError, InputError, InputTypeError, a_type
 from ctxmem.protocols import Policy
 
 POLICIES = ("auto", "lru", "fifo", "sieve", "s3fifo", "arc", "gdsf")
@@ -55,7 +55,7 @@ def page_table(
     elif not isinstance(policy, Policy):
         raise InputTypeError(
             f"a policy is a name or an object with the methods of ctxmem.Policy, "
-            f"this one is a {type(policy).__name__}"
+            f"this one is {a_type(policy)}"
         )
     if remember is not None and remember < 0:
         raise InputError(f"a table remembers 0 evicted pages or more, not {remember}")

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, get_args
 
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.pricing import Prices, prices_of
 
 Provider = Literal["openai", "anthropic"]
@@ -74,7 +74,7 @@ def context_messages(
     """
     rules = rules_of(provider, prices)
     if question is not None and not isinstance(question, str):
-        raise InputTypeError(f"question is a {type(question).__name__}; expected a str or None")
+        raise InputTypeError(f"question is {a_type(question)}; expected a str or None")
     if isinstance(calls, bool) or not isinstance(calls, int | float) or not calls >= 1:
         raise InputError(f"calls is {calls!r}; expected 1 or more, this one included")
     said = [_plain(message) for message in history]
@@ -167,7 +167,7 @@ def _marks_in(messages: Sequence[Mapping[str, Any]]) -> int:
 def _plain(message: Any) -> dict[str, Any]:
     if not isinstance(message, Mapping):
         raise InputTypeError(
-            f"history has a {type(message).__name__}; expected messages as dicts, the way the "
+            f"history has {a_type(message)}; expected messages as dicts, the way the "
             "provider takes them"
         )
     return dict(message)

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, NewType
 import numpy as np
 
 from ctxmem import request
-from ctxmem.errors import BudgetError, InputError, InputTypeError, warn_deprecated
+from ctxmem.errors import BudgetError, InputError, InputTypeError, a_type, warn_deprecated
 from ctxmem.fields import (
     MAX_BUDGET,
     check_flag,
@@ -76,7 +76,7 @@ class Alternative:
             _set(self, "share", check_fraction(self.share, "the share of an alternative"))
         if not isinstance(self.label, str):
             raise InputTypeError(
-                f"the label of an alternative is a {type(self.label).__name__}; expected str"
+                f"the label of an alternative is {a_type(self.label)}; expected str"
             )
         if self.spans is not _NONE:
             spans = check_several(self.spans, "alternative", "spans", "a list of (start, end)")
@@ -311,7 +311,7 @@ class Section:
             self._check_share(owner)
         if self.header is not None and not isinstance(self.header, str):
             raise InputTypeError(
-                f"{owner}: header is a {type(self.header).__name__}; expected a str or None"
+                f"{owner}: header is {a_type(self.header)}; expected a str or None"
             )
         if self.parent is not None:
             _set(self, "parent", check_name(self.parent, owner, "parent"))
@@ -320,8 +320,7 @@ class Section:
         share = self.share
         if isinstance(share, bool) or not isinstance(share, int | float | np.number):
             raise InputTypeError(
-                f"{owner}: share is a {type(share).__name__}; expected a number above 0 and at "
-                f"most 1"
+                f"{owner}: share is {a_type(share)}; expected a number above 0 and at most 1"
             )
         if not 0 < share <= 1:
             raise InputError(f"{owner} has the share {share}; expected more than 0 and at most 1")

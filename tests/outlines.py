@@ -37,6 +37,21 @@ def tied(text, form=UNKNOWN):
     return {here: said[other] for here, other in zip(said, also, strict=True) if other >= 0}
 
 
+def shown_with(text, said, room=1600):
+    """Return the texts of the other units of prose without which a unit is never shown."""
+    start, end, kind, _, need, also, _ = outline(text, room=room)
+    texts = [text[a:b].strip() for a, b in zip(start, end, strict=True)]
+    first = texts.index(said)
+    seen, stack = {-1}, [first]
+    while stack:
+        unit = stack.pop()
+        if unit not in seen:
+            seen.add(unit)
+            stack += need[unit], also[unit]
+    prose = _native.SPAN_KINDS.index("prose")
+    return [texts[u] for u in sorted(seen - {-1, first}) if kind[u] == prose]
+
+
 def flagged(text, flag, form=UNKNOWN):
     """Return the texts of the units that have a flag."""
     start, end, _, flags, _, _, _ = outline(text, form)

@@ -443,7 +443,7 @@ def test_replay_trims_histories_that_are_over_the_budget():
 
 
 def test_sources_that_are_none_are_explained():
-    with pytest.raises(InputTypeError, match="source is a int; expected a path"):
+    with pytest.raises(InputTypeError, match="source is an int; expected a path"):
         audit(7)
     assert audit([]).totals["calls"] == 0
     assert audit(hits(ONE)).totals["calls"] == 1  # one record alone

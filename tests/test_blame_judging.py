@@ -117,9 +117,9 @@ def test_what_cannot_be_used_is_named(options, message):
 
 
 def test_a_model_that_is_none_is_a_type_error():
-    with pytest.raises(InputTypeError, match="model is a int"):
+    with pytest.raises(InputTypeError, match="model is an int"):
         blame([hits(REFUND)], model=3, expected=EXPECTED)
-    with pytest.raises(InputTypeError, match="expected is a int"):
+    with pytest.raises(InputTypeError, match="expected is an int"):
         read_expected(3)
 
 

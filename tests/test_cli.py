@@ -156,12 +156,12 @@ def test_html_is_written(tmp_path, capsys):
         (b'{"text": "a"}\n{oops\n', "line 2 is not JSON"),
         (b"[" * 100_000, "is nested too deep"),
         (b"\n" + b'{"text": "a"}\n' + b"[" * 100_000, "line 3 is not JSON: nested too deep"),
-        (b'{"query": "a"}', "holds a JSON dict without passages"),
+        (b'{"query": "a"}', "holds an object without passages"),
         (b'{"text": 3}', "expected a list, one passage, or an object with a list under one of"),
-        (b'""', "holds a JSON str without passages"),
-        (b"3", "holds a JSON int without passages"),
+        (b'""', "holds an empty text without passages"),
+        (b"3", "holds a number without passages"),
         (b"\xff\xfe", "is not UTF-8"),
-        (b"[]", "chunks is empty"),
+        (b"[]", "holds no passages"),
         (b'["a"]', "no budget given"),
     ],
 )
@@ -393,9 +393,8 @@ def test_texts_in_latin_1_are_compared_and_reported(tmp_path, capsys):
     rows = [row.replace("fee", "Gebühr") for row in ROWS]
     (tmp_path / "d.jsonl").write_text("\n".join(rows), encoding="latin-1")
     assert main(["dedup", str(tmp_path / "d.jsonl")]) == 1
-    assert f"2 not read: bytes that are not UTF-8, read as U+FFFD ({tmp_path / 'd.jsonl'}:1" in (
-        capsys.readouterr().err
-    )
+    said = "2 not read: lines with bytes that are not UTF-8, read as U+FFFD"
+    assert f"{said} ({tmp_path / 'd.jsonl'}:1" in capsys.readouterr().err
 
 
 def test_what_was_retrieved_twice_in_traces_repeats(tmp_path, capsys):

@@ -456,7 +456,7 @@ def test_a_path_that_is_not_there_and_wrong_options_are_refused(tmp_path):
         ctxmem.code(tmp_path, include="*.py")
     codebase = ctxmem.code(tmp_path)
     assert codebase.chunks("anything") == []
-    with pytest.raises(ctxmem.InputTypeError, match="question is a int"):
+    with pytest.raises(ctxmem.InputTypeError, match="question is an int"):
         codebase.chunks(3)
     with pytest.raises(ctxmem.InputError, match="limit is 0"):
         codebase.chunks("x", limit=0)

@@ -30,8 +30,6 @@ PRINTED = re.compile(
 )
 SHELL = re.compile(r"^```sh\n(.*?)^```\n((?:\n.*?)??)(?=\n```sh|\Z)", re.DOTALL | re.MULTILINE)
 TEXT = re.compile(r"^```text\n(.*?)^```", re.DOTALL | re.MULTILINE)
-ENDLESS = {"serve", "mcp"}
-"""Commands that serve until they are stopped; tests of their own run them."""
 
 
 def name_of(page: Path) -> str:

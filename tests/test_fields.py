@@ -64,7 +64,7 @@ def test_a_budget_that_is_no_budget_cannot_be_made(fields, error, message):
         ({"name": "law", "share": NAN}, InputError, "has the share nan"),
         ({"name": "law", "share": True}, InputTypeError, "share is a bool"),
         ({"name": "law", "share": 0.5, "max": 3}, InputError, "expected one of the two"),
-        ({"name": "law", "header": 3}, InputTypeError, "header is a int"),
+        ({"name": "law", "header": 3}, InputTypeError, "header is an int"),
         ({"name": "law", "parent": 1.5}, InputTypeError, "parent is not a str"),
     ],
 )
@@ -98,7 +98,7 @@ CHUNKS = [
     ({"pinned": "no"}, InputTypeError, r"pinned is 'no' \(str\); expected True or False"),
     ({"pinned": 1}, InputTypeError, "pinned is 1"),
     ({"requires": "a"}, InputTypeError, r"requires is the str 'a'; .*: \['a'\]"),
-    ({"requires": 3}, InputTypeError, "requires is a int; expected a list of ids"),
+    ({"requires": 3}, InputTypeError, "requires is an int; expected a list of ids"),
     ({"requires": [1.5]}, InputTypeError, "an id in requires is not a str but of type float"),
     ({"alternatives": "short"}, InputTypeError, "alternatives is the str 'short'"),
     ({"alternatives": [3]}, InputTypeError, "has an alternative of type int"),
@@ -151,7 +151,7 @@ def test_a_changed_copy_is_checked_too():
         ({"text": "a", "share": "half"}, InputTypeError, "share of an alternative is of type str"),
         ({"text": "a", "label": None}, InputTypeError, "label of an alternative is a NoneType"),
         ({"text": "a", "spans": [(2, 1)]}, InputError, r"span \(2, 1\)"),
-        ({"text": "a", "spans": 3}, InputTypeError, "spans is a int"),
+        ({"text": "a", "spans": 3}, InputTypeError, "spans is an int"),
     ],
 )
 def test_an_alternative_that_cannot_replace_a_chunk_cannot_be_made(fields, error, message):

@@ -133,7 +133,7 @@ def test_metadata_and_indentation_come_through():
 
 
 def test_one_item_out_of_place_is_named_not_guessed():
-    with pytest.raises(TypeError, match="chunk 1 is a object"):
+    with pytest.raises(TypeError, match="chunk 1 is an object"):
         read(["a", object()])
 
 

@@ -208,7 +208,7 @@ async def test_pack_documents_takes_lists_and_dicts_and_gives_documents_or_text(
     ("given", "said"),
     [
         ({"docs": FOUND}, r"keys \['docs'\]; expected documents under 'documents'"),
-        ({"documents": FOUND, "query": 5}, "the query is a int"),
+        ({"documents": FOUND, "query": 5}, "the query is an int"),
         ("text", "the documents are a str"),
         (["text"], "one of the documents is a str"),
     ],

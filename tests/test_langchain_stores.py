@@ -162,7 +162,7 @@ def test_what_cannot_be_stored_is_refused_and_nothing_is_written():
     with pytest.raises(ctxmem.InputTypeError, match="the value of 'b'"):
         store.batch([PutOp(("n",), "a", {"x": 1}), PutOp(("m",), "b", {"x": object()})])
     assert [] == store.search(())
-    with pytest.raises(ctxmem.InputTypeError, match="an operation is a int"):
+    with pytest.raises(ctxmem.InputTypeError, match="an operation is an int"):
         store.batch([5])
     store.put(("n",), "a", {"x": 1})
     with pytest.raises(ctxmem.InputError, match=r"operator '\$in'"):

@@ -16,6 +16,7 @@ SOURCES = (
     "phrases_en",
     "phrases_en_forms",
     "phrases_other",
+    "phrases_short",
     "sentences",
     "line_classifier",
     "openers",

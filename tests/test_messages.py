@@ -6,6 +6,7 @@ import base64
 import copy
 import json
 import struct
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ from usages import png
 
 import ctxmem
 from ctxmem.chat import OVERHEAD, units
+
+NEEDS_FRAMEWORKS = pytest.mark.skipif(
+    not (find_spec("langchain_core") and find_spec("llama_index")),
+    reason="needs LangChain and LlamaIndex",
+)
 
 CORPUS = json.loads((Path(__file__).parent / "data" / "histories.json").read_text("utf-8"))
 REFUSED = {"orphan_result", "misplaced_result", "empty_content", "role_order"}
@@ -141,6 +147,7 @@ def test_calls_without_ids_keep_all_their_results():
         assert [range(0, 1), range(1, 4), range(4, 5)] == units(chat)
 
 
+@NEEDS_FRAMEWORKS
 def test_repair_takes_a_call_out_wherever_the_message_names_it():
     from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
@@ -207,6 +214,7 @@ def test_a_plain_chat_counts_as_the_cookbook_says():
     assert OVERHEAD["openai"].request == OVERHEAD["openai"].message == 3
 
 
+@NEEDS_FRAMEWORKS
 def test_every_framework_counts_alike():
     from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
     from llama_index.core.llms import ChatMessage
@@ -293,6 +301,7 @@ def test_images_cost_what_the_provider_publishes(make, size, openai, anthropic):
         assert expected == ctxmem.count_messages([{"role": "user", "content": [block]}]) - empty
 
 
+@NEEDS_FRAMEWORKS
 def test_a_message_that_was_changed_is_counted_anew():
     from langchain_core.messages import AIMessage
     from llama_index.core.base.llms.types import TextBlock, ToolCallBlock
@@ -315,6 +324,7 @@ def test_a_message_that_was_changed_is_counted_anew():
     assert all(new > old + 40 for old, new in zip(before, after, strict=True))
 
 
+@NEEDS_FRAMEWORKS
 def test_tools_are_counted_from_any_framework():
     def look_up(term: str) -> str:
         """Look a term up in the contract."""

@@ -6,7 +6,7 @@ import pytest
 import reference_sentences
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from outlines import HIDDEN, LABEL, flagged, outline, spans, texts, tied, units
+from outlines import HIDDEN, LABEL, flagged, outline, shown_with, spans, texts, tied, units
 
 from ctxmem import _native
 
@@ -230,26 +230,164 @@ def test_an_answer_without_its_question_is_shown_with_the_sentence_after_it():
     assert ["No."] == flagged("No.\n\nIs there a version of the pump?", HIDDEN)
 
 
-@pytest.mark.parametrize(
-    ("rule", "exception"),
-    [
-        ("The fee is 12 EUR.", "However, students pay 8 EUR."),
-        ("Die Karte kostet 12 EUR.", "Jedoch zahlen Studenten 8 EUR."),
-        ("La carte coûte 12 EUR.", "Toutefois, les étudiants paient 8 EUR."),
-        ("本契約は三か月前に解約できます。", "ただし、六か月以内は解約できません。"),
-        ("Плата 12 евро.", "Однако студенты платят 8 евро."),
-    ],
-)
+EXCEPTIONS = [
+    ("The fee is 12 EUR.", "However, students pay 8 EUR."),
+    ("The service may be used free of charge.", "This does not apply to commercial use."),
+    ("Employees may carry over ten days of leave.", "The only exception is the probation period."),
+    ("The lift may be used by all visitors.", "Visitors with bicycles are excluded."),
+    ("Refunds are possible.", "But only if the box is unopened."),
+    ("The pump is guaranteed for a year.", "Not covered are filters."),
+    ("The pump is guaranteed for a year.", "Filters are not covered."),
+    ("A charge of 10 % is due.", "No charge is due if the price rises."),
+    ("Die Karte kostet 12 EUR.", "Jedoch zahlen Studenten 8 EUR."),
+    ("Der Dienst ist kostenlos.", "Dies gilt nicht für Firmen."),
+    ("Der Dienst ist kostenlos.", "Ausgenommen sind Firmen."),
+    ("Der Dienst ist kostenlos.", "Für Firmen gilt das nicht, sie sind ausgenommen."),
+    ("Eine Gebühr von 10 EUR fällt an.", "Keine Gebühr zahlt, wer kündigt, wenn der Preis steigt."),
+    ("La carte coûte 12 EUR.", "Toutefois, les étudiants paient 8 EUR."),
+    ("Le service est gratuit.", "Sauf pour les entreprises."),
+    ("Le service est gratuit.", "Cette règle ne s'applique pas aux entreprises."),
+    ("Le service est gratuit.", "Les entreprises sont exclues."),
+    ("El servicio es gratuito.", "Salvo para las empresas."),
+    ("El servicio es gratuito.", "No se aplica a las empresas."),
+    ("El servicio es gratuito.", "Quedan excluidas las empresas."),
+    ("Il servizio è gratuito.", "Le aziende sono escluse."),
+    ("Il servizio è gratuito.", "Tranne per le aziende."),
+    ("O serviço é gratuito.", "Exceto para empresas."),
+    ("O serviço é gratuito.", "Isto não se aplica a empresas."),
+    ("De dienst is gratis.", "Dit geldt niet voor bedrijven."),
+    ("De dienst is gratis.", "Bedrijven zijn uitgezonderd."),
+    ("Usługa jest bezpłatna.", "Nie dotyczy to firm."),
+    ("Usługa jest bezpłatna.", "Firmy są z tego wykluczone."),
+    ("Плата 12 евро.", "Однако студенты платят 8 евро."),
+    ("Услуга бесплатна.", "Это не относится к фирмам."),
+    ("Услуга бесплатна.", "Исключение составляют фирмы."),
+    ("本契約は三か月前に解約できます。", "ただし、六か月以内は解約できません。"),
+    ("サービスは無料です。", "法人には適用されません。"),
+    ("服务免费。", "企业除外。"),
+    ("服务免费。", "但企业须付费。"),
+    ("서비스는 무료입니다.", "다만 기업은 유료입니다."),
+    ("서비스는 무료입니다.", "기업에는 적용되지 않습니다."),
+    ("الخدمة مجانية.", "لا ينطبق هذا على الشركات."),
+    ("सेवा मुफ़्त है।", "यह कंपनियों पर लागू नहीं होता।"),
+]
+
+
+@pytest.mark.parametrize(("rule", "exception"), EXCEPTIONS)
 def test_a_rule_and_its_exception_are_shown_together(rule, exception):
     text = f"{rule} {exception} The desk is open."
-    assert {rule: exception, exception: rule} == {
-        here: other for here, other in tied(text).items() if here in (rule, exception)
-    }
+    assert [exception] == shown_with(text, rule)
+    assert [rule] == shown_with(text, exception)
+    assert [] == shown_with(text, "The desk is open.")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "Companies pay 9 EUR.",
+        "No desk is free if it rains.",  # of another noun than the rule's
+        "It applies to all, with an exceptional price of 9 EUR.",
+        "The butter is fresh.",
+        "Saved files are kept.",
+    ],
+)
+def test_a_sentence_that_excepts_nothing_is_not_tied_to_the_one_before(other):
+    assert [] == shown_with(f"The whole service is free of charge. {other}", other)[1:]
+    said = "The whole service is free of charge."
+    assert [] == shown_with(f"{said} {other}", said)
+
+
+def test_an_exception_to_an_exception_is_shown_with_both():
+    rule, first, second = "Entry is free.", "Groups are excluded.", "But schools are not."
+    text = f"{rule} {first} {second} The desk is open."
+    assert [first, second] == shown_with(text, rule)
+    assert [rule, second] == shown_with(text, first)
+    assert [rule, first] == shown_with(text, second)
+
+
+def test_a_rule_that_refers_back_is_shown_with_what_it_refers_to_and_with_its_exception():
+    first = "The tenant may leave at any time."
+    rule, exception = "In that case a charge is due.", "No charge is due if the rent rises."
+    text = f"{first} {rule} {exception} The desk is open."
+    assert [] == shown_with(text, first)
+    assert [first, exception] == shown_with(text, rule)
+    assert [first, rule] == shown_with(text, exception)
+
+
+def test_the_steps_of_a_procedure_keep_their_exceptions():
+    rest = (
+        "It is a good thing to do this on a day on which nobody else is in the house at all. " * 4
+    )
+    steps = [f"{k}. Close the valve. Old valves are excluded. {rest.strip()}\n" for k in (1, 2)]
+    text = f"Do this:\n\n{''.join(steps)}"
+    start, end, _, _, need, also, _ = outline(text, room=1600)
+    said = [text[a:b].strip() for a, b in zip(start, end, strict=True)]
+    first, second = said.index("1. Close the valve."), said.index("2. Close the valve.")
+    assert "Old valves are excluded." == said[first + 1] == said[second + 1]
+    assert [first + 1, second, second + 1, first] == [
+        also[u] for u in (first, first + 1, second, second + 1)
+    ]
+    assert (first, second) == (need[first + 1], need[second + 1])
+
+
+@pytest.mark.parametrize(
+    ("main", "exception"),
+    [
+        ("Deliveries are free within Germany,", "unless the order is below 20 euros."),
+        ("Deliveries to the islands are free,", "provided that the order exceeds 20 euros."),
+        ("Lieferungen innerhalb von Berlin sind frei,", "es sei denn, es geht um Möbel."),
+        ("Les livraisons en France sont gratuites,", "sauf pour les meubles de plus de 30 kg."),
+        ("Las entregas en España son gratuitas,", "salvo que el pedido sea menor de 20 euros."),
+        ("Leveringen binnen Nederland zijn gratis,", "tenzij de bestelling onder 20 euro is."),
+        ("Доставка бесплатна по всей стране,", "кроме заказов до 20 евро."),
+    ],
+)
+def test_a_clause_and_its_exception_are_shown_together(main, exception):
+    text = f"{main} {exception} The desk is open."
+    assert [exception] == shown_with(text, main, room=8 + len(main.encode()))
+    assert [main] == shown_with(text, exception, room=8 + len(main.encode()))
+
+
+@pytest.mark.parametrize(
+    ("condition", "main"),
+    [
+        ("If the order is below 20 euros,", "a delivery costs 5 euros."),
+        ("Unless the order is below 20 euros,", "a delivery within Germany is free."),
+        ("Wenn die Bestellung klein ist,", "kostet die Lieferung 5 Euro."),
+        ("注文が二千円未満の場合を除き、", "送料は無料です。"),
+    ],
+)
+def test_a_condition_and_what_it_is_one_of_are_shown_together(condition, main):
+    room = 8 + len(condition.encode())
+    assert [main] == shown_with(f"{condition} {main} The desk is open.", condition, room=room)
+    assert [condition] == shown_with(f"{condition} {main} The desk is open.", main, room=room)
+
+
+def test_an_exception_needs_its_whole_clause_and_its_own_beginning():
+    text = (
+        "Deliveries of goods of all kinds, new or used, are free within the European Union, "
+        "unless the order is below 20 euros, or paid with a card of a bank of another country."
+    )
+    parts = [said for _, said, _ in units(text, room=60)]
+    unless = next(k for k, part in enumerate(parts) if "unless" in part)
+    assert 1 <= unless < len(parts) - 1
+    assert parts[:unless] == shown_with(text, parts[unless], room=60)[:unless]
+    assert parts[unless] in shown_with(text, parts[unless + 1], room=60)
+    for part in parts[:unless]:
+        assert parts[unless] in shown_with(text, part, room=60)
+
+
+def test_a_clause_after_a_semicolon_needs_no_other():
+    text = "Deliveries to all places are free; a return to the shop costs 5 euros, whatever it is."
+    first, *others = (said for _, said, _ in units(text, room=48))
+    assert first.endswith(";")
+    assert not any(first in shown_with(text, other, room=48) for other in others)
 
 
 def test_a_long_exception_needs_its_rule_and_not_the_other_way_round():
     exception = "However, students pay 8 EUR " + "if they live in the town " * 6 + "and learn."
     assert {exception: "The fee is 12 EUR."} == tied(f"The fee is 12 EUR. {exception}")
+    assert [] == shown_with(f"The fee is 12 EUR. {exception}", "The fee is 12 EUR.")
 
 
 @pytest.mark.parametrize(

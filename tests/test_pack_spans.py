@@ -301,3 +301,81 @@ def test_very_many_chunks_are_looked_at_by_a_shortlist():
     assert len(window.decisions) == 401 and window.decisions[-1].kept
     assert not table.shortlisted.all()
     assert window.tokens <= 1000
+
+
+# Rules and their exceptions
+
+BESIDE = "The canteen is open at noon. The logo is blue. The team works in a house by the river."
+RULES = {
+    "Are deliveries free?": (
+        "Deliveries are free within Germany",
+        "unless the order is below 20 euros.",
+        "Deliveries are free within Germany, unless the order is below 20 euros.",
+    ),
+    "Is the service free of charge?": (
+        "The service may be used free of charge.",
+        "This does not apply to commercial use.",
+        "The service may be used free of charge. This does not apply to commercial use.",
+    ),
+    "Who may use the lift?": (
+        "The lift may be used by all visitors.",
+        "Visitors with bicycles are excluded.",
+        "The lift may be used by all visitors. Visitors with bicycles are excluded.",
+    ),
+    "Are refunds possible?": (
+        "Refunds are possible.",
+        "But only if the box is unopened.",
+        "Refunds are possible. But only if the box is unopened.",
+    ),
+    "How many days of leave may employees carry over?": (
+        "Employees may carry over up to ten days of leave.",
+        "The only exception is the probation period.",
+        "Employees may carry over up to ten days of leave. The only exception is the probation "
+        "period.",
+    ),
+}
+
+
+@pytest.mark.parametrize("query", RULES)
+def test_no_budget_shows_a_rule_without_its_exception_or_the_other_way_round(query):
+    rule, exception, both = RULES[query]
+    shown = set()
+    for budget in range(4, 40):
+        window = ctxmem.pack([f"{both} {BESIDE}"], budget, query=query)
+        assert (rule in window.text) == (exception in window.text)
+        shown.add(rule in window.text)
+    assert {False, True} == shown
+
+
+# What a window says about itself
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [
+            f"{who} who work in the Berlin office receive a bonus."
+            for who in ("Employees", "All employees", "Some employees", "Only employees")
+        ],
+        [f"Retry if count {sign} 5 and status is 500." for sign in ("<", "<=", ">")],
+    ],
+)
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_window_that_shows_everything_is_optimal(texts, compress):
+    window = pack(texts, 200, compress=compress)
+    assert all(text in window.text for text in texts)
+    assert ("optimal", 0.0) == (window.status, window.gap)
+    assert window.value == window.upper_bound
+    part = pack(texts, window.tokens - 1, compress=compress)
+    assert not all(text in part.text for text in texts)
+    assert part.value < window.value
+
+
+def test_no_more_tokens_of_a_chunk_are_said_to_be_shown_than_the_window_has():
+    rows = "\n".join(f'{{"sku": "A-{k:03}", "name": "Lamp", "price": {3 * k}}},' for k in range(40))
+    text = f"Zwölf Boxkämpfer jagen Viktor quer über den Sylter Deich. {rows} {FACTS}"
+    for budget in range(12, 120, 4):
+        window = pack([text], budget, query="How much is A-004?")
+        (decision,) = window.decisions
+        said = decision.detail.split(" of its ")[0].removeprefix("about ")
+        assert not decision.kept or int(said.replace(",", "")) <= window.tokens

@@ -27,7 +27,7 @@ PRETTY = b'{\n "query": "q",\n "hits": [\n  {"text": "' + FIRST.encode() + b'"}\
 
 def test_what_is_unknown_or_damaged_is_counted_and_the_rest_read(tmp_path):
     deep = b'{"hits":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
-    lines = [HIT, b"{not json", b'{"what": 1}', b"[1, 2]", deep, b"", HIT[:-3] + b"\xff" + HIT[-3:]]
+    lines = [HIT, b"{not json", b'{"what": 1}', b"[1, 2]", deep, b"", HIT[:-5] + b"\xff" + HIT[-5:]]
     lines += [b'{"run_type": "retriever", "inputs": [], "outputs": {"documents": 7}}', HIT]
     file = tmp_path / "a.jsonl"
     file.write_bytes(b"\n".join(lines))
@@ -35,7 +35,7 @@ def test_what_is_unknown_or_damaged_is_counted_and_the_rest_read(tmp_path):
     assert sum(event.kind is Kind.RETRIEVAL for event in found) >= 2
     assert stats.skipped["not JSON"] >= 1
     assert stats.skipped["nested too deeply"] == 1
-    assert stats.skipped["bytes that are not UTF-8, read as U+FFFD"] == 1
+    assert stats.skipped["lines with bytes that are not UTF-8, read as U+FFFD"] == 1
     assert stats.skipped["of no known format"] == 3
     assert stats.places["nested too deeply"] == [f"{file}:5"]
 

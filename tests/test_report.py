@@ -84,11 +84,12 @@ def test_passages_that_begin_alike_are_told_apart():
 
 
 def test_a_part_that_is_shown_is_told_in_tokens_of_the_whole():
-    #        40 of 100 characters with the space behind them; a character is a token here
+    #        40 of 100 characters with the space behind them; a character is a token here, and the
+    #        window has 39
     text = ("Bees make honey; they keep it in combs. " + "x" * 60)[:100]
     window = pack([Chunk(text, id="t")], 60, query="bees honey combs", counter=len, separator="")
     assert "Bees make honey; they keep it in combs." == window.text
-    assert "about 40 of its 100 tokens are shown" == window.decisions[0].detail
+    assert "about 39 of its 100 tokens are shown" == window.decisions[0].detail
 
 
 def test_the_example_of_the_documentation_prints_what_stands_there():

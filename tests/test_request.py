@@ -180,7 +180,7 @@ def test_a_packed_chat_is_a_transcript():
     [
         ({"provider": "acme"}, "provider is 'acme'; expected 'openai' or 'anthropic'"),
         ({"provider": 5}, "provider is 5"),
-        ({"question": 5}, "question is a int"),
+        ({"question": 5}, "question is an int"),
         ({"history": ["hi"]}, "history has a str"),
         ({"calls": 0}, "calls is 0"),
         ({"calls": "two"}, "calls is 'two'"),

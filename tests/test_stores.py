@@ -148,7 +148,7 @@ def test_optimistic_writers_agree_by_trying_again(store):
 
 
 def test_what_is_no_store_is_refused():
-    with pytest.raises(ctxmem.InputTypeError, match="this one is a int"):
+    with pytest.raises(ctxmem.InputTypeError, match="this one is an int"):
         open_store(7)
     mine = MemoryStore()
     assert mine is open_store(mine)

@@ -278,7 +278,7 @@ def test_nothing_to_rank_and_wrong_arguments():
     assert rank_tools("anything", []).shape == (0,)
     assert rank_tools("", [DELETE]).shape == (1,)
     assert rank_tools("?" * 1_000_000, [DELETE], recent=["gone"] * 10_000).shape == (1,)
-    with pytest.raises(InputTypeError, match="question is a int"):
+    with pytest.raises(InputTypeError, match="question is an int"):
         rank_tools(3, [DELETE])
     with pytest.raises(InputTypeError, match="recent is a str"):
         rank_tools("x", [DELETE], recent="files_delete")

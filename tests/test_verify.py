@@ -109,7 +109,7 @@ def test_what_a_scorer_raises_is_raised():
     ("options", "error", "message"),
     [
         ({"scorer": len}, InputError, "without a query"),
-        ({"scorer": 3, "query": QUERY}, InputTypeError, "scorer is a int; expected a function"),
+        ({"scorer": 3, "query": QUERY}, InputTypeError, "scorer is an int; expected a function"),
         ({"scorer": len, "query": QUERY, "calls": 0}, InputError, "calls is 0"),
         ({"scorer": len, "query": QUERY, "calls": "x"}, InputError, "calls is 'x'"),
         ({"scorer": len, "query": QUERY, "calls": 2.5}, InputError, "calls is 2.5"),

@@ -21,7 +21,7 @@ JsonText text_of(PyObject* given) {
     return {{}, true};
 }
 
-JsonValue number_of(PyObject* given) {
+Json number_of(PyObject* given) {
     if (!PyLong_Check(given)) return {PyFloat_AS_DOUBLE(given)};
     int overflow = 0;
     const long long whole = PyLong_AsLongLongAndOverflow(given, &overflow);
@@ -32,7 +32,7 @@ JsonValue number_of(PyObject* given) {
     return {overflow > 0 ? HUGE_VAL : -HUGE_VAL};
 }
 
-JsonValue value_of(PyObject* given, int depth) {
+Json value_of(PyObject* given, int depth) {
     if (given == Py_None) return {};
     if (PyBool_Check(given)) return {given == Py_True};
     if (PyLong_Check(given) || PyFloat_Check(given)) return number_of(given);
@@ -58,6 +58,6 @@ JsonValue value_of(PyObject* given, int depth) {
 
 }  // namespace
 
-JsonValue json_of(const py::handle& given) { return value_of(given.ptr(), 0); }
+Json json_of(const py::handle& given) { return value_of(given.ptr(), 0); }
 
 }  // namespace ctxmem::bind

@@ -1,13 +1,13 @@
 // What Python's json module has read, as the core takes it.
 #pragma once
 #include "bind/native.hpp"
-#include "core/support/json_value.hpp"
+#include "core/support/json.hpp"
 
 namespace ctxmem::bind {
 
 // Strings are views of the caller's, so the result is valid as long as `given` is, unchanged.
 // Throws std::invalid_argument for what is not of a type that JSON has, Unsupported for what is
 // nested more than 200 deep. Requires the GIL.
-JsonValue json_of(const py::handle& given);
+Json json_of(const py::handle& given);
 
 }  // namespace ctxmem::bind

@@ -40,7 +40,7 @@ from ctxmem.auditing.paying import Payer
 from ctxmem.auditing.replay import Replay
 from ctxmem.auditing.restoring import Removal, restore
 from ctxmem.auditing.segments import PARTS
-from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, refuse_table
+from ctxmem.errors import CtxmemWarning, InputError, InputTypeError, a_type, refuse_table
 from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices
 from ctxmem.schema import SCHEMA_VERSION, Budget, Window
@@ -222,7 +222,7 @@ def audit(
         not hasattr(source, "__iter__") and not isinstance(source, Path)
     ):
         raise InputTypeError(
-            f"source is a {type(source).__name__}; expected a path, a list of paths, or records"
+            f"source is {a_type(source)}; expected a path, a list of paths, or records"
         )
     limit = None if budget is None else read_budget(budget).limit
     payer = None if prices is None else Payer(prices)

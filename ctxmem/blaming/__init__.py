@@ -38,7 +38,7 @@ from ctxmem.blaming.models import FunctionModel, Model
 from ctxmem.blaming.plans import Plan, costs_of, plan_of
 from ctxmem.blaming.recorded import read_questions
 from ctxmem.blaming.results import Blame, result_of
-from ctxmem.errors import InputError, InputTypeError, refuse_table
+from ctxmem.errors import InputError, InputTypeError, a_type, refuse_table
 from ctxmem.intake import read_budget
 from ctxmem.pricing import Prices
 from ctxmem.schema import Budget
@@ -225,7 +225,7 @@ def _model(given: Any) -> Model:
     if callable(given):
         return FunctionModel(given)
     raise InputTypeError(
-        f"model is a {type(given).__name__}; expected an address such as "
+        f"model is {a_type(given)}; expected an address such as "
         f"http://localhost:8000/v1, MODULE:FUNCTION, or a function"
     )
 

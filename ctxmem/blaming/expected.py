@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ctxmem.blaming.answers import contains, words
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.input_files import BadLineError, decoded, json_lines, read_bytes
 
 _QUESTIONS = ("question", "query", "input", "user_input", "prompt")
@@ -208,7 +208,7 @@ def _rows(given: Any, name: str) -> list[Any]:
     if isinstance(given, list | tuple):
         return list(given)
     raise InputTypeError(
-        f"{name} is a {type(given).__name__}; expected a list of objects with question and answer, "
+        f"{name} is {a_type(given)}; expected a list of objects with question and answer, "
         f"or an object from questions to answers"
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from ctxmem.blaming.functions import fingerprint, name_of
+from ctxmem.errors import a_type
 
 
 class Answer(NamedTuple):
@@ -85,7 +86,7 @@ class FunctionModel:
             return read_answer(answer.model_dump())  # what OpenAI's client returns
         text = _text_of(getattr(answer, "content", answer))  # LangChain's client: a message
         if text is None:
-            raise AskError(f"the model function returned a {type(answer).__name__}; expected a str")
+            raise AskError(f"the model function returned {a_type(answer)}; expected a str")
         return Answer(_without_thoughts(text))
 
 

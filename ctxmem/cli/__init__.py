@@ -31,7 +31,7 @@ from ctxmem.cli import (
     settings,
     vocab,
 )
-from ctxmem.cli.formatting import HelpFormatter, with_examples
+from ctxmem.cli.formatting import HelpFormatter, Parser, with_examples
 from ctxmem.cli.reading import FAILED, INTERRUPTED, MISUSED, progress
 from ctxmem.errors import CtxmemError
 from ctxmem.report import visible
@@ -141,7 +141,7 @@ def _show_warning(message: Warning | str, *_: Any) -> None:
 
 def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """Return the parser of the command line and, by name, those of its commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ctxmem",
         description="Put the right context, not too much, in front of a language model.",
         epilog=with_examples(
@@ -156,7 +156,7 @@ def make_parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentP
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_to(commands)
-    made: dict[str, argparse.ArgumentParser] = commands.choices
+    made: dict[str, argparse.ArgumentParser] = dict(commands.choices)
     for command, of_command in zip(COMMANDS, made.values(), strict=True):
         of_command.epilog = with_examples(of_command.epilog or "", command.EXAMPLES)
         of_command.formatter_class = HelpFormatter

@@ -10,7 +10,7 @@ from typing import Any
 
 from ctxmem.auditing import FORGOTTEN_METRICS, METRICS, audit
 from ctxmem.auditing.gate import read_conditions
-from ctxmem.cli.reading import DONE, FOUND, add_counter, print_json, progress, whole
+from ctxmem.cli.reading import DONE, FOUND, add_counter, print_json, progress, whole, write_page
 from ctxmem.errors import InputError
 from ctxmem.pricing import PRICES
 from ctxmem.traces import ReadStats
@@ -32,10 +32,11 @@ def add_to(commands: Any) -> None:
         description="Read your traces and logs and report what is wasted in the context of their "
         "requests: what repeats, what grows, what breaks the prompt cache, and the line of code "
         "that fixes it.",
-        epilog="Traces are OpenInference (Phoenix), LangSmith, Langfuse or OpenTelemetry GenAI "
-        "exports, logs of OpenAI or Anthropic requests, Claude Code's transcripts, messages or "
-        "retrieval hits as JSON lines, JSON, gzip or Parquet; each record is read in the format "
-        "that it has. Nothing leaves this machine.",
+        epilog="Traces are exports of OpenTelemetry (GenAI, OpenInference, OpenLLMetry, Vercel's "
+        "AI SDK), Phoenix, LangSmith, Langfuse, MLflow, Weave or OpenAI's Agents SDK; logs of "
+        "OpenAI, Anthropic, Gemini or Bedrock requests, of LiteLLM or Helicone; transcripts of "
+        "Claude Code, Codex or Gemini CLI; messages; or retrieval hits; as JSON lines, JSON, gzip "
+        "or Parquet. Each record is read in the format that it has. Nothing leaves this machine.",
     )
     auditing.add_argument(
         "paths", metavar="PATH", nargs="+", help="files, folders or patterns; - is standard input"
@@ -106,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(found)
     if arguments.html:
-        print(f"wrote {_page(found, arguments.html)}", file=sys.stderr)
+        write_page(found.to_html, arguments.html)
     if not found.totals["calls"]:
         raise InputError(
             f"nothing to audit in {', '.join(arguments.paths)}; expected traces or logs of one of "
@@ -126,13 +127,6 @@ def _check_conditions(text: str, *, forgotten: bool) -> None:
     for condition in conditions if not forgotten else ():
         if condition.metric in FORGOTTEN_METRICS:
             raise InputError(f"{condition} needs --forgotten; expected both options")
-
-
-def _page(found: Any, path: str) -> Any:
-    try:
-        return found.to_html(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror})") from None
 
 
 def _prices(text: str | None) -> dict[str, float] | str | None:

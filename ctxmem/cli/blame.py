@@ -13,10 +13,20 @@ from ctxmem.blaming import MATCHES, MAX_CALLS, Blame, Prepared, prepare
 from ctxmem.blaming.addresses import KEY_ENV, MAX_TOKENS, AddressModel
 from ctxmem.blaming.answers import F1
 from ctxmem.blaming.models import Model
-from ctxmem.cli.reading import DONE, INTERRUPTED, MISUSED, add_counter, print_json, progress, whole
+from ctxmem.cli.reading import (
+    DONE,
+    INTERRUPTED,
+    MISUSED,
+    add_counter,
+    print_json,
+    progress,
+    whole,
+    write_page,
+)
 from ctxmem.errors import InputError
 from ctxmem.pricing import PRICES
 from ctxmem.traces import ReadStats
+from ctxmem.traces.records import files_of
 
 CACHE = ".ctxmem-blame"
 
@@ -168,6 +178,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.html and not Path(arguments.html).absolute().parent.is_dir():
         raise InputError(f"--html is {arguments.html!r}, and there is no such folder")
+    for path in arguments.paths:
+        files_of(path)  # one that is not there is said first
     prepared = prepare(
         arguments.paths,
         model=_model(arguments),
@@ -257,12 +269,7 @@ def _print(found: Blame, arguments: argparse.Namespace) -> None:
     else:
         print(found)
     if arguments.html:
-        try:
-            print(f"wrote {found.to_html(arguments.html)}", file=sys.stderr)
-        except OSError as error:
-            raise InputError(
-                f"{arguments.html} cannot be written ({error.strerror}); the answers are kept"
-            ) from None
+        write_page(found.to_html, arguments.html, "; the answers are kept")
 
 
 def _prices(text: str | None, output: float | None) -> dict[str, float] | str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Sequence
+from typing import NoReturn
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -27,6 +28,14 @@ class HelpFormatter(argparse.HelpFormatter):
                 prose.append(line)
         wrap()
         return textwrap.indent("\n".join(made), indent)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and where the options are explained."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2 and the message; usage has ten lines and more, which hide it."""
+        self.exit(2, f"{self.prog}: {message}; {self.prog} --help explains the options\n")
 
 
 def with_examples(text: str, examples: Sequence[str]) -> str:

@@ -94,6 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     made = server.make_server(reader, counter=arguments.counter)
     if not os.path.exists(arguments.store) and "://" not in arguments.store:
         _say(f"{arguments.store} is not there yet; it is read as soon as it is")
+    elif os.path.isfile(arguments.store):
+        reader.store.sessions("")  # a file that is no store is said now, not at the first request
     try:
         if arguments.http:
             _serve(import_module("ctxmem.gateway.mcp.http"), made, arguments)

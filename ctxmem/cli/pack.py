@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ctxmem.cli.reading import DONE, add_counter, print_json, read, whole
+from ctxmem.cli.reading import DONE, add_counter, is_passages, print_json, read, whole, write_page
 from ctxmem.codebase import code, kind_of
 from ctxmem.errors import InputError
 from ctxmem.pipeline import pack
@@ -47,8 +47,8 @@ def add_to(commands: Any) -> None:
         epilog="FILE is JSON (a list of passages, or an object with 'query', 'variants', 'budget' "
         "and a list under 'passages'), or JSONL with one passage a line. A passage is a str or an "
         "object with 'text' (or 'page_content', 'content') and, where known, id, score, rank, "
-        "list, source, span. A folder, several files, or a file with the ending of a source file "
-        "is code.",
+        "list, source, span. Several such files are read together. Folders, and files with other "
+        "endings such as .py and .md, are code and texts.",
     )
     packing.add_argument(
         "files",
@@ -161,49 +161,107 @@ def run(arguments: argparse.Namespace) -> int:
         else arguments.separator,
         ranked=arguments.ranked,
     )
-    if arguments.html:
-        print(f"wrote {window.to_html(arguments.html)}", file=sys.stderr)
     if arguments.json:
         print_json(window.to_dict())
     elif arguments.text:
         print(window.text)
     else:
         _show(window)
+    if arguments.html:
+        write_page(window.to_html, arguments.html)
     return DONE
 
 
 def _read(arguments: argparse.Namespace) -> tuple[list[Any], dict[str, Any]]:
     """Return what is packed, and what its file says beside it; a note says what was not read."""
     paths = arguments.files
-    if not _is_code(paths):
+    passages = [path for path in paths if path == "-" or is_passages(path)]
+    if len(paths) == 1 and not _is_code(paths[0]):
+        passages = paths
+    if len(passages) == len(paths):
         if arguments.include or arguments.exclude:
             raise InputError(
                 f"{paths[0]} is a file of passages; expected --include and --exclude with a folder"
             )
-        return read(paths[0])
+        return _passages(paths, arguments)
+    for path in passages:
+        print(
+            f"ctxmem pack: {path} has passages; it is read as source code, as the other paths are",
+            file=sys.stderr,
+        )
     codebase = code(paths, include=arguments.include, exclude=arguments.exclude)
-    print(codebase.explain(), file=sys.stderr)
-    return list(codebase.chunks(arguments.query)), {}
+    if codebase.files or codebase.skipped:
+        print(codebase.explain(), file=sys.stderr)
+    chunks = list(codebase.chunks(arguments.query))
+    if not chunks:
+        left = ", and that --include and --exclude let through" if _filters(arguments) else ""
+        raise InputError(
+            f"{', '.join(paths)}: no file is read; expected source code or texts, such as .py, "
+            f".md or .txt{left}"
+        )
+    return chunks, {}
 
 
-def _is_code(paths: Sequence[str]) -> bool:
-    """Return whether paths are folders or files of code, not one file of passages."""
-    if len(paths) > 1:
-        return True
-    return os.path.isdir(paths[0]) or (paths[0] != "-" and kind_of(paths[0]) is not None)
+def _filters(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.include or arguments.exclude)
+
+
+def _passages(
+    paths: Sequence[str], arguments: argparse.Namespace
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return the passages of one or several files, and what these say beside them.
+
+    Of several files that are sorted, each is a list of its own.
+    """
+    found: list[Any] = []
+    beside: dict[str, Any] = {}
+    for path in paths:
+        items, given = read(path)
+        if arguments.ranked and len(paths) > 1:
+            items = [_in_list(item, path, rank) for rank, item in enumerate(items)]
+        found += items
+        for name in ("query", "variants", "budget"):
+            value = given.get(name)
+            if value is None:
+                continue
+            if getattr(arguments, _OPTIONS[name]) is None and beside.get(name, value) != value:
+                raise InputError(
+                    f"{path} has another {name} than a file before it; expected --{_OPTIONS[name]}"
+                )
+            beside[name] = value
+    if not found:
+        where = "standard input" if paths[0] == "-" else ", ".join(paths)
+        raise InputError(f"{where} holds no passages; expected at least one")
+    return found, beside
+
+
+_OPTIONS = {"query": "query", "variants": "variant", "budget": "budget"}
+"""The option that is used in place of what a file says."""
+
+
+def _in_list(item: Any, name: str, rank: int) -> Any:
+    """Return a passage with its place in the list that a file is, unless it has one."""
+    if isinstance(item, str):
+        return {"text": item, "list": name, "rank": rank}
+    return {"list": name, "rank": rank, **item} if isinstance(item, dict) else item
+
+
+def _is_code(path: str) -> bool:
+    """Return whether a path is a folder or a file of code, not a file of passages."""
+    return os.path.isdir(path) or (path != "-" and kind_of(path) is not None)
 
 
 def _density(text: str) -> float:
     """Return the least value per token that is paid for."""
+    expected = "expected a number above 0 and at most 1, such as 0.01"
     try:
         density = float(text)
     except ValueError:
-        density = 0.0
-    if not 0.0 < density <= 1.0:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no value per token; expected a number above 0 and at most 1, such as "
-            f"0.01, or none: put FILE before --auto"
-        )
+            f"{text!r} is no value per token; {expected}, or none: put FILE before --auto"
+        ) from None
+    if not 0.0 < density <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no value per token; {expected}")
     return density
 
 

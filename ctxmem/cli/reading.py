@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
 from ctxmem.errors import InputError
@@ -19,10 +21,9 @@ _HITS = "chunks hits documents results messages passages contexts retrieved".spl
 
 def read(path: str) -> tuple[list[Any], dict[str, Any]]:
     """Return the passages of a file, and whatever else its object says."""
-    if path == "-":
-        text = decoded(sys.stdin.buffer.read(), "standard input")
-    else:
-        text = decoded(read_bytes(path, "the path of a file, or -"), path)
+    given = sys.stdin.buffer.read() if path == "-" else read_bytes(path, "the path of a file, or -")
+    path = "standard input" if path == "-" else path
+    text = decoded(given, path)
     if not text.strip():
         raise InputError(f"{path} is empty; expected passages as JSON or JSONL")
     try:
@@ -40,9 +41,41 @@ def read(path: str) -> tuple[list[Any], dict[str, Any]]:
     if _is_passage(data):  # JSONL of one line is JSON as well
         return [data], {}
     raise InputError(
-        f"{path} holds a JSON {type(data).__name__} without passages; expected a list, one "
+        f"{path} holds {_KINDS[type(data)]} without passages; expected a list, one "
         f"passage, or an object with a list under one of: {', '.join(_HITS)}"
     )
+
+
+_KINDS: dict[type, str] = {
+    **{dict: "an object", str: "an empty text", bool: "true or false", type(None): "null"},
+    **{int: "a number", float: "a number"},
+}
+"""What JSON data without passages are called."""
+
+
+def is_passages(path: str) -> bool:
+    """Return whether a file holds passages, as `read` takes them."""
+    if not path.lower().endswith(_ENDINGS) or not os.path.isfile(path):
+        return False
+    try:
+        items, _ = read(path)
+    except InputError:
+        return False
+    return bool(items) and all(map(_is_passage, items))
+
+
+_ENDINGS = (".json", ".jsonl", ".ndjson")
+
+
+def write_page(write: Callable[[str], Any], path: str, after: str = "") -> None:
+    """Write a page by a function of its path, and say so; what cannot be written is an error.
+
+    `after` is said then too.
+    """
+    try:
+        print(f"wrote {write(path)}", file=sys.stderr)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}){after}") from None
 
 
 def _is_passage(data: Any) -> bool:

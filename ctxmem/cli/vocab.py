@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any
 
 from ctxmem import tokens
 from ctxmem.cli.reading import DONE, print_json
+from ctxmem.errors import InputError
 from ctxmem.schema import SCHEMA_VERSION
 from ctxmem.tokens import caches
 from ctxmem.tokens.names import tokenizer_path
@@ -74,7 +76,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _counting(model: str) -> dict[str, Any]:
     """Return how a model is counted, as plain data."""
-    counter = tokens.resolve(model)
+    try:
+        counter = tokens.resolve(model)
+    except InputError:
+        if not os.path.isfile(model):
+            raise
+        raise InputError(
+            f"{model} is no tokenizer file; expected a tokenizer.json, or a file that ends in "
+            ".tiktoken or .model"
+        ) from None
     path = tokenizer_path(model)
     estimated = isinstance(counter, tokens.Estimate)
     return {

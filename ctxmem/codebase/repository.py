@@ -17,7 +17,7 @@ from ctxmem.codebase.recency import last_changes
 from ctxmem.codebase.references import find_references
 from ctxmem.codebase.symbols import Skipped, SourceFile, Symbol
 from ctxmem.codebase.words import terms
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.schema import Alternative, Chunk
 
 LIMIT = 300
@@ -186,7 +186,7 @@ class Codebase:
         """
         if question is not None and not isinstance(question, str):
             raise InputTypeError(
-                f"question is a {type(question).__name__}; expected a str, or None for a map"
+                f"question is {a_type(question)}; expected a str, or None for a map"
             )
         if limit < 1:
             raise InputError(f"limit is {limit}; expected a number of chunks from 1")

@@ -13,7 +13,7 @@ import numpy as np
 
 from ctxmem.candidates import Candidates
 from ctxmem.compress.faithful import untrue
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.protocols import Compressor
 from ctxmem.schema import Alternative, trim
 
@@ -54,7 +54,7 @@ def read_compressors(given: Any) -> tuple[bool, tuple[Compressor, ...]]:
             compressors.append(one)
         else:
             raise InputTypeError(
-                f"compress has a {type(one).__name__}; expected True, False, a function "
+                f"compress has {a_type(one)}; expected True, False, a function "
                 f"(text, query) -> str, or a list of such functions"
             )
     return True, tuple(compressors)
@@ -107,8 +107,7 @@ def _compressed(
         shorter = compressor(text, query)
         if not isinstance(shorter, str):
             raise InputTypeError(
-                f"a compressor returned a {type(shorter).__name__} for chunk {table.id(i)!r}; "
-                f"expected a str"
+                f"a compressor returned {a_type(shorter)} for chunk {table.id(i)!r}; expected a str"
             )
         shorter = trim(shorter) if shorter.strip() else ""
         name = getattr(compressor, "__name__", "summary")

@@ -29,7 +29,7 @@ from ctxmem.dedup.arguments import (
     check_texts,
     check_threshold,
 )
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.forking import ForkSafeLock
 
 _KEY_BYTES = 32  # of the key of the hashes
@@ -181,7 +181,7 @@ class DedupIndex:
         """
         listed = check_texts(texts)
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
-            raise InputTypeError(f"limit is a {type(limit).__name__}; expected int or None")
+            raise InputTypeError(f"limit is {a_type(limit)}; expected int or None")
         if limit is not None and limit < 1:
             raise InputError(f"limit is {limit}; expected 1 or more, or None for all matches")
         looked_at = limit

@@ -12,7 +12,7 @@ from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.dedup.arguments import digest_of
 from ctxmem.dedup.embeddings import embedding_groups
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.places import overlap
 from ctxmem.schema import Dedup
 
@@ -40,17 +40,14 @@ def check_dedup(dedup: Dedup, threshold: float | None = None) -> bool | float:
         InputTypeError: `dedup` or the threshold has the wrong type.
     """
     if not isinstance(dedup, bool | str):
-        raise InputTypeError(
-            f"dedup is a {type(dedup).__name__}; expected 'careful', 'exact' or False"
-        )
+        raise InputTypeError(f"dedup is {a_type(dedup)}; expected 'careful', 'exact' or False")
     if dedup not in (True, False, "careful", "exact"):
         raise InputError(f"dedup is {dedup!r}; expected 'careful', 'exact' or False")
     if threshold is None:
         return EXACT if dedup == "exact" else dedup is not False
     if isinstance(threshold, bool) or not isinstance(threshold, int | float):
         raise InputTypeError(
-            f"dedup_threshold is a {type(threshold).__name__}; expected a number such as 0.5, or "
-            f"None"
+            f"dedup_threshold is {a_type(threshold)}; expected a number such as 0.5, or None"
         )
     if not 0 < threshold <= 1:
         raise InputError(
@@ -171,7 +168,7 @@ def group_similar(table: Candidates, threshold: float | None, query: str | None 
     if threshold is None:
         return
     if isinstance(threshold, bool) or not isinstance(threshold, int | float):
-        raise InputTypeError(f"similar is a {type(threshold).__name__}; expected a cosine, or None")
+        raise InputTypeError(f"similar is {a_type(threshold)}; expected a cosine, or None")
     required = {need for needs in table.needs for need in needs}
     given = [
         i

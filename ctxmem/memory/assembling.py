@@ -11,7 +11,7 @@ from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
 from ctxmem.memory.sending import Sender, Sent
 from ctxmem.memory.stored_session import StoredSession
-from ctxmem.memory.window import Event, MemoryWindow, Page
+from ctxmem.memory.window import Event, MemoryWindow, Page, no_room
 from ctxmem.memory.window_parts import tokens_by_part
 from ctxmem.pricing import Prices
 
@@ -25,6 +25,7 @@ class WindowAssembler:
         self._session, self._pages, self._meter = session, pages, meter
         self._sender = Sender(provider)
         self.breakpoints = Breakpoints()
+        self._unshown: tuple[str, ...] = ()  # what the window before had no room for
 
     @property
     def _state(self) -> Resident:
@@ -61,6 +62,10 @@ class WindowAssembler:
             what = ", ".join(names) or "statements that bind"
             detail = f"{what} brought back for this call ({found.tokens:,} tokens)"
             events = [*events, Event("recall", detail, names, -found.tokens)]
+        unshown = self._without_room(plan, found)
+        if unshown and unshown != self._unshown:
+            events = [*events, Event("unshown", no_room(unshown))]
+        self._unshown = unshown
         marks = self.breakpoints.places(state, prices, volatile_from)
         messages, begins = self._sender.with_notes(messages, notes, volatile_from)
         said = (state.task, state.question, len(state.items) - 1)
@@ -91,4 +96,14 @@ class WindowAssembler:
                 *(index for index, _, _ in plan.pending),
             ),
             parts=tokens_by_part(state, plan, found.tokens if found else 0, tokens),
+            unshown=unshown,
         )
+
+    def _without_room(self, plan: Plan, found: Recalled | None) -> tuple[str, ...]:
+        """Return the statements that bind and that the window of a plan does not show."""
+        entries = [*self._state.entries, *plan.notes]
+        visible = {entry.item if entry.full else entry.again for entry in entries}
+        visible |= {index for index, _, _ in plan.pending if index not in plan.parts}
+        block = next((entry for entry in entries if entry.binding), None)
+        beside = str(found.message["content"]) if found else ""
+        return tuple(one.text for one in self._session.binding.unshown(visible, block, beside))

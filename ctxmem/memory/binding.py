@@ -7,7 +7,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ctxmem.chat.counting import Meter
-from ctxmem.memory.ledger import STANDING, Entry, Finder, Ledger, line, read_statements, render
+from ctxmem.memory.ledger import (
+    STANDING,
+    Entry,
+    Finder,
+    Ledger,
+    importance,
+    line,
+    read_statements,
+    render,
+)
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.resident import Entry as Shown
 from ctxmem.memory.resident import Resident
@@ -16,11 +25,13 @@ from ctxmem.memory.search import Held
 SHARE = 0.3
 """The block may take this share of the budget, the weakest entries are left out first, ..."""
 ASKED_SHARE = 0.2
-"""... and this one where a question is asked, or so many tokens, if that is more, ..."""
-ASKED_TOKENS = 300
-CROWDED_SHARE = 0.1
-"""... or only this one, for rules without a condition, if not even all rules and the like fit:
-recall prefers the others where the words of the question meet them."""
+"""... and this one where a question is asked, ..."""
+SMALL_TOKENS = 300
+"""... or so many tokens, if that is more, ..."""
+SMALL_SHARE = 0.5
+"""... but at most this share. If not even all rules and the like fit where a question is asked,
+rules without a condition have all of the share: recall prefers the others where the words of the
+question meet them."""
 OTHER_SHARE = 0.04
 """Values and the like, which the words of a question find, take this share for a question, ..."""
 OTHER_TOKENS = 60
@@ -32,6 +43,16 @@ _CONDITION = re.compile(
     r"|cuando|quando)\b",
     re.IGNORECASE,
 )
+
+
+def share_of(limit: int, *, asked: bool = False) -> int:
+    """Return the tokens that the block may take in a window of `limit` tokens.
+
+    >>> share_of(400), share_of(1_000), share_of(8_000), share_of(8_000, asked=True)
+    (200, 300, 2400, 1600)
+    """
+    share = ASKED_SHARE if asked else SHARE
+    return max(int(share * limit), min(SMALL_TOKENS, int(SMALL_SHARE * limit)))
 
 
 class Binding:
@@ -106,12 +127,10 @@ class Binding:
         before = entries[at] if at is not None else None
         visible = {entry.item if entry.full else entry.again for entry in entries}
         visible |= {index for index, _, _ in plan.pending if index not in plan.parts}
-        share, crowded = int(SHARE * limit), False
-        if asked:
-            share = min(share, max(ASKED_TOKENS, int(ASKED_SHARE * limit)))
-            crowded = not self._fits(visible, share)
+        share = share_of(limit, asked=asked)
+        crowded = asked and not self._fits(visible, share)
         if crowded:
-            share = min(share, int(CROWDED_SHARE * limit))
+            share = share_of(limit)
         room = share - less - self.meter.count(HEADING) - 5
         wanted = self.ledger.shown(
             lambda entry: _lacked(entry, visible) and (not crowded or _binds_always(entry)),
@@ -145,13 +164,17 @@ class Binding:
         """Return what a window has, and what binds that it lacks."""
         said = set(block.shown["binding"]) if block and isinstance(block.shown, dict) else set()
 
-        def lines(room: int, beside: str) -> str:
-            found = self.ledger.shown(
-                lambda one: _lacked(one, visible) and one.id not in said and one.text not in beside,
+        def lines(room: int, beside: str, always: bool) -> list[Entry]:
+            return self.ledger.shown(
+                lambda one: (
+                    _lacked(one, visible)
+                    and one.id not in said
+                    and one.text not in beside
+                    and (not always or _binds_always(one))
+                ),
                 room - self.meter.count(HEADING + "\n"),
                 self.meter.count,
             )
-            return f"{HEADING}\n{render(found)}" if found else ""
 
         return Held(
             visible,
@@ -159,7 +182,25 @@ class Binding:
             str(block.message["content"]) if block else "",
             self.standing(visible, said),
             lines,
+            _text,
         )
+
+    def unshown(
+        self, visible: Collection[int], block: Shown | None, beside: str
+    ) -> tuple[Entry, ...]:
+        """Return the entries that neither a message, the block nor the text `beside` shows.
+
+        Rules and the like come first, of these the strongest, of equals the newest.
+        """
+        said = set(block.shown["binding"]) if block and isinstance(block.shown, dict) else set()
+        lacked = [
+            one
+            for one in (self.ledger.entries() if self.active else ())
+            if _lacked(one, visible)
+            and one.id not in said
+            and not (beside and (one.text in beside or line(one, after=one.page) in beside))
+        ]
+        return tuple(sorted(lacked, key=importance))
 
     def standing(self, visible: Collection[int], said: Collection[int] = ()) -> list[Entry]:
         """Return the rules and the like that a window lacks: no message of it, no entry `said`."""
@@ -169,6 +210,12 @@ class Binding:
             for one in entries
             if one.kind in STANDING and _lacked(one, visible) and one.id not in said
         ]
+
+    def lacked_rules(self, visible: Collection[int], block: Shown | None) -> int:
+        """Return the tokens of the rules without a condition that a window and its block lack."""
+        said = set(block.shown["binding"]) if block and isinstance(block.shown, dict) else set()
+        lacked = [one for one in self.standing(visible, said) if _binds_always(one)]
+        return sum(self.meter.count(line(one) + "\n") for one in lacked)
 
     def superseded(self) -> set[int]:
         """Return the messages of which a newer one states another value."""
@@ -190,7 +237,7 @@ class Binding:
         return {one.text for one in entries if one.message in items}
 
     def _block(self, entries: list[Entry]) -> Shown:
-        text = f"{HEADING}\n{render(entries)}"
+        text = _text(entries)
         return self.state.entry({"note": text, "binding": [entry.id for entry in entries]})
 
     def _head(self, entries: list[Shown]) -> int:
@@ -202,6 +249,10 @@ class Binding:
         ):
             at += 1
         return at
+
+
+def _text(entries: Collection[Entry]) -> str:
+    return f"{HEADING}\n{render(list(entries))}" if entries else ""
 
 
 def _lacked(entry: Entry, visible: Collection[int]) -> bool:

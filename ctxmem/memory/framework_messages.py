@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctxmem.errors import InputError, MissingExtraError, PageDamageError
+from ctxmem.errors import InputError, MissingExtraError, PageDamageError, a_type
 
 MARKER = "ctxmem_framework"
 """The key that marks the stored form of a framework's message."""
@@ -58,7 +58,7 @@ def as_plain(message: Any, what: str) -> Any:
             held = message.model_dump(mode="json")
     except (TypeError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{what} is a {type(message).__name__} that cannot be stored as JSON ({error}); "
+            f"{what} is {a_type(message)} that cannot be stored as JSON ({error}); "
             "expected strings, numbers, lists and dicts in its fields: take out the others"
         ) from None
     return {MARKER: framework, "message": held}

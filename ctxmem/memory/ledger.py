@@ -553,10 +553,7 @@ class Ledger:
         left if that is None. The weakest entries are left out first, of equals the oldest; a pinned
         entry is left out last.
         """
-        waiting = [e for e in self.entries() if wanted(e)]
-        waiting.sort(
-            key=lambda e: (not e.pinned, e.kind not in STANDING, -e.strength, -e.message, -e.id)
-        )
+        waiting = sorted((e for e in self.entries() if wanted(e)), key=importance)
         kept: list[Entry] = []
         for entry in waiting:
             cost = count(line(entry) + "\n")
@@ -596,6 +593,12 @@ class Ledger:
             if entry.id not in ledger._forgotten:
                 ledger._by_text[" ".join(entry.text.lower().split())] = entry.id
         return ledger
+
+
+def importance(entry: Entry) -> tuple[bool, bool, int, int, int]:
+    """Return the key that sorts entries: pinned ones, then rules and the like, by strength."""
+    standing = entry.kind in STANDING
+    return (not entry.pinned, not standing, -entry.strength, -entry.message, -entry.id)
 
 
 def line(entry: Entry, *, after: str = "") -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from ctxmem.chat.counting import Meter
 from ctxmem.errors import BudgetError, InputError
 from ctxmem.memory import editing, schedule
-from ctxmem.memory.binding import Binding
+from ctxmem.memory.binding import Binding, share_of
 from ctxmem.memory.cost_tracker import CostTracker
 from ctxmem.memory.coverage import Coverage, PlanAttempt
 from ctxmem.memory.edits import EditPlanner
@@ -44,8 +44,6 @@ REPEATS_SHARE = 0.85
 """A result is kept for the sake of later repeats while so much of the budget is in use."""
 RISK_SHARE = 0.01
 """Outlines may lose this share of the untrimmed bill, where nothing was saved yet."""
-BLOCK_SHARE = 0.3
-"""What binds may do without up to this share of the budget, where nothing else can be paid for."""
 TASK_SHARE = 0.25
 """The first user message stays if it takes at most this share of the budget."""
 
@@ -190,7 +188,7 @@ class WindowPlanner:
         yield PlanAttempt(optional=False, edit=True, margin=more)
         yield PlanAttempt(optional=False, edit=True, margin=2 * more)
         yield PlanAttempt(optional=False, edit=True, terse=True)
-        block = int(BLOCK_SHARE * limit)
+        block = share_of(limit)  # what binds does without, where nothing else can be paid for
         for part in (2, 1):
             less = block - block * part // 4
             yield PlanAttempt(optional=False, edit=True, margin=more, terse=True, less=less)

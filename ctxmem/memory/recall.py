@@ -314,17 +314,15 @@ def sizes_for(ask: Ask) -> tuple[int, int]:
     return (_BROAD_WHOLE, _BROAD_EXCERPT) if ask.kind in BROAD else (WHOLE, EXCERPT)
 
 
-def needed(
-    found: Found, room: int, *, shown: Collection[int] = (), label: int = 0, least: float = 0.0
-) -> int:
-    """Return about how many tokens `select` would fill, `room` at most, without a text.
+def wanted(found: Found, *, shown: Collection[int] = (), least: float = 0.0) -> list[int]:
+    """Return the messages that `select` would show if there were room, the first to show first.
 
-    `label` is what an excerpt takes beside its text; the rest is as for `select`.
+    The arguments are those of `select`.
     """
     broad = found.ask.kind in BROAD
     whole, most = sizes_for(found.ask)
     order = _ordered(found, whole, most, shown, 0.0 if broad else least)
-    return min(room, int(sum(size + label for _, size in order)))
+    return [found.messages[at] for at, _ in order]
 
 
 def _length(passages: list[tuple[int, int, float]]) -> int:

@@ -40,15 +40,18 @@ class Held(NamedTuple):
         superseded: items of which a newer message states another value.
         block: the text of what binds, "" if there is none.
         rules: the rules and the like that the window lacks.
-        lines: returns statements that bind and that the window lacks, as text of at most so many
-            tokens, without those that another text has.
+        lines: returns statements that bind and that the window lacks, in at most so many tokens,
+            without those that another text has; only those that bind whatever is asked if the last
+            argument is True.
+        render: returns statements as a text.
     """
 
     items: Collection[int]
     superseded: Collection[int] = ()
     block: str = ""
     rules: Collection[Entry] = ()
-    lines: Callable[[int, str], str] = lambda room, beside: ""
+    lines: Callable[[int, str, bool], list[Entry]] = lambda room, beside, always: []
+    render: Callable[[Collection[Entry]], str] = lambda entries: ""
 
 
 class SessionSearch:
@@ -103,24 +106,39 @@ class SessionSearch:
     def needed(self, question: str, room: int, shown: Collection[int], least: float) -> int:
         """Return about how many tokens `recalled` would take, `room` at most; 0 for nothing."""
         found = self._find(question)
-        tokens = recall.needed(found, room, shown=shown, label=_LABEL, least=least)
+        whole, most = recall.sizes_for(found.ask)
+        tokens, days = 0, {""}
+        for message in recall.wanted(found, shown=shown, least=least):
+            item = self.state.items[message]
+            day = self._day(item)
+            tokens += item.tokens if item.tokens <= whole else min(item.tokens, most)
+            tokens += self._count(_label(item, False)) + 1
+            tokens += self._count(day) + 1 if day not in days else 0
+            days.add(day)
+            if tokens >= room:
+                return room
         heading = self.meter.message(_said(HEADING), 0)
         return min(room, tokens + heading) if tokens else 0
 
     def recalled(self, question: str, room: int, held: Held) -> Recalled | None:
         """Return the message for a question in at most `room` tokens, None if nothing is found.
 
-        Messages with rules come before others that answer as well; messages that are part of the
-        block are left out. Statements that bind take what room is left.
+        Rules that bind whatever is asked and that the window lacks come first, in `RULES_SHARE` of
+        the room. Messages with other rules come before others that answer as well; messages that
+        are part of the block are left out. Statements that bind take what room is left.
         """
         found = self._find(question)
-        rules = [(one.message, one.start, one.end) for one in held.rules]
-        if rules:
-            found = recall.preferred(found, rules)
-        answers = self._filled(found, room, held)
-        left = room - (answers.tokens if answers else self.meter.message(_said(""), 0))
-        binding = held.lines(left - 1, str(answers.message["content"]) if answers else "")
-        return (self._filled(found, room, held, binding) if binding else None) or answers
+        frame = self.meter.message(_said(""), 0)
+        first = held.lines(int(RULES_SHARE * room) - frame, "", True) if held.rules else []
+        lacked = [(one.message, one.start, one.end) for one in held.rules if one not in first]
+        if lacked:
+            found = recall.preferred(found, lacked)
+        answers = self._filled(found, room, held, held.render(first))
+        left = room - (answers.tokens if answers else frame)
+        said = str(answers.message["content"]) if answers else ""
+        more = held.lines(left - 1, said, False)
+        both = sorted([*first, *more], key=lambda one: (one.message, one.id))
+        return (self._filled(found, room, held, held.render(both)) if more else None) or answers
 
     def _filled(
         self, found: recall.Found, room: int, held: Held, binding: str = ""
@@ -217,9 +235,10 @@ class SessionSearch:
         return item.first_page + bisect_right(item.cuts, one.spans[0][0])
 
 
+RULES_SHARE = 0.75
+"""Of the room for what is recalled: rules that the window lacks take at most this share of it."""
 _QUESTION_WORDS = 6
 _TRIES = 8
-_LABEL = 6  # tokens beside an excerpt's text, about
 _SPEAKERS = ("user", "assistant", "tool", "system", "chunk")
 _COUNTED = 2048
 """The tokens of so many texts are remembered, since a question is often asked again."""

@@ -32,6 +32,7 @@ from ctxmem.memory.plan import Plan
 from ctxmem.memory.planner import request_too_long
 from ctxmem.memory.receipts import Receipt
 from ctxmem.memory.records import RecordMaker, check_number, seconds_of
+from ctxmem.memory.resident import Entry as Shown
 from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
 from ctxmem.memory.session_log import SessionLog, damage_callback, exported, write_rows
@@ -363,6 +364,8 @@ class Memory:
         needed = 0
         if free < RECALL_TOKENS and not self._session.planner.covers:
             needed = self._session.search.needed(query, most, visible, RECALL_LEAST)
+            block = self._block(plan)
+            needed = min(most, needed + self._session.binding.lacked_rules(visible, block))
         if needed > free:
             options: dict[str, Any] = {"cold": cold, "new": new, "wanted": self._session.wanted}
             spare = min(needed, RECALL_TOKENS)
@@ -373,10 +376,13 @@ class Memory:
         if self._session.planner.covers:
             left = self._session.planner.coverage.left_by(plan)
             free = min(free, int(RECALL_SPENT * left), RECALL_COVERED)
-        entries = (*self._session.state.entries[: plan.keep], *plan.entries)
-        block = next((one for one in entries if one.binding), None)
-        held = self._session.binding.held(visible, block)
+        held = self._session.binding.held(visible, self._block(plan))
         return plan, self._session.search.recalled(query, free, held)
+
+    def _block(self, plan: Plan) -> Shown | None:
+        """Return the block of what binds in the window of a plan, if it has one."""
+        entries = (*self._state.entries[: plan.keep], *plan.entries)
+        return next((one for one in entries if one.binding), None)
 
     # Faults ---------------------------------------------------------------------------------------
 

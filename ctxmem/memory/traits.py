@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ctxmem import _native
+from ctxmem.memory.scopes import NO_SCOPE, Scope, distinct, scope_of
 from ctxmem.memory.subjects import (
     FAMILY,
     NEWER,
@@ -102,6 +103,8 @@ class Traits(NamedTuple):
         counted: the subject is the unit of the value only ("5 retries").
         unit: the stem of the word behind a number.
         slot: the one thing about a person that it sets, or "".
+        scope: of what it holds: "for free users", "of milestone 2".
+        value: the value, "" where there is none.
     """
 
     words: frozenset[str]
@@ -113,6 +116,8 @@ class Traits(NamedTuple):
     counted: bool = False
     unit: str = ""
     slot: str = ""
+    scope: Scope = NO_SCOPE
+    value: str = ""
 
 
 def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
@@ -124,12 +129,13 @@ def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
         extra += [f"~{family}" for family in family_words(text)]
     words = frozenset([*(word for word in found if word[0] > "9" or word[0] < "0"), *extra])
     if not (value or subject) or kind not in VALUED:
-        return Traits(words, slot=name)
+        return Traits(words, slot=name, scope=scope_of(text, "", stem, valued=False))
     at = text.find(value) if value else -1
     before, behind = (text[:at], text[at + len(value) :]) if at >= 0 else ("", "")
     about = about_of(subject)
+    scope = scope_of(before if at >= 0 else text, behind, stem, valued=True)
     if not about:
-        return Traits(words, slot=name, shape=shape_of(value) if value else "")
+        return Traits(words, slot=name, shape=shape_of(value) if value else "", scope=scope)
     shape = shape_of(value) if value else ""
     place = before.lower().rfind(subject.lower())
     if place > 0 and (ordinal := _ORDINAL.search(before[:place])):
@@ -150,6 +156,8 @@ def traits_of(kind: str, text: str, subject: str, value: str) -> Traits:
         counted=place < 0 and behind.lower().lstrip().startswith(subject.lower()),
         unit=_unit(behind) if shape == "number" else "",
         slot=name,
+        scope=scope,
+        value=value,
     )
 
 
@@ -198,13 +206,16 @@ def same_subject(one: Traits, other: Traits, *, updates: bool) -> bool:
     Where the subject is only what is counted ("5 retries"), the rest must be about the same, too,
     unless one `updates` the other and says no more.
     """
+    if distinct(one.scope, other.scope, values=(one.value, other.value)):
+        return False
     if one.counted or other.counted:
         if one.unit != other.unit:
             return False
         units = {one.unit} | (one.about & other.about)
         mine, theirs = one.words - units, other.words - units
         return mine == theirs or bool(mine & theirs) or (updates and mine <= _CHANGES)
-    return one.about == other.about != frozenset()
+    labels = {label for _, label in one.scope[1] & other.scope[1]}
+    return one.about - labels == other.about - labels != frozenset()
 
 
 def _unit(behind: str) -> str:
@@ -268,6 +279,8 @@ def _measure(value: str, before: str, behind: str) -> str:
 
 def apart(one: Traits, other: Traits) -> bool:
     """Whether two values have subjects that differ: "the price" and "the price for children"."""
+    if distinct(one.scope, other.scope, values=(one.value, other.value)):
+        return True
     return bool(one.about and other.about) and one.about != other.about
 
 

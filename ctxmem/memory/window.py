@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,10 @@ class Event:
     """Something a memory did to its window, described for a person; `str(event)` is the sentence.
 
     `kind` is "edit" (units left the window), "compact" (a result was written with fewer tokens),
-    "excerpt" (a result too large to be shown whole), "recall" (stored pages were brought back) or
-    "promote" (a page that was recalled again and again is back for good). `tokens` is what the
-    window lost by it, below 0 what it gained.
+    "excerpt" (a result too large to be shown whole), "recall" (stored pages were brought back),
+    "promote" (a page that was recalled again and again is back for good) or "unshown" (statements
+    that bind have no room; `MemoryWindow.unshown` has them). `tokens` is what the window lost by
+    it, below 0 what it gained.
     """
 
     kind: str
@@ -79,6 +80,7 @@ class MemoryWindow:
         parts: the tokens by part: "system", "user", "assistant", "results" (of tools), "passages",
             "index" (of what has left), "ledger", "recalled", and "request" for the schemas of tools
             and the frame of the request. They add up to `tokens`.
+        unshown: statements that bind and that the window does not show, since they have no room.
     """
 
     messages: list[Any]
@@ -92,6 +94,7 @@ class MemoryWindow:
     exact: bool = True
     shown: tuple[int, ...] = ()
     parts: Mapping[str, int] = field(default_factory=dict)
+    unshown: tuple[str, ...] = ()
 
     def to_messages(
         self, provider: Provider = "anthropic", *, prices: str | Prices | None = None
@@ -112,9 +115,28 @@ class MemoryWindow:
             f"{self.tokens:,} of {self.budget:,} tokens in {len(self.messages)} messages",
             f"{self.stable_tokens:,} tokens are a stable prefix; {volatile} "
             f"message{'' if volatile == 1 else 's'} behind it are for this call only",
-            *(f"- {event}" for event in self.events),
+            *(f"- {event}" for event in self.events if event.kind != "unshown"),
         ]
+        if self.unshown:
+            lines.append(f"- {no_room(self.unshown)}")
         return "\n".join(lines)
+
+
+def no_room(unshown: Sequence[str]) -> str:
+    """Return the sentence that says how many statements a window has no room for.
+
+    >>> no_room(["Never push to main."])
+    '1 statement that binds has no room: Never push to main.'
+    """
+    many = len(unshown) > 1
+    said = f"statement{'s' * many} that bind{'s' * (not many)} ha{'ve' if many else 's'} no room"
+    named = "; ".join(" ".join(text.split()) for text in unshown[:_NAMED])
+    more = f"; and {len(unshown) - _NAMED} more" if len(unshown) > _NAMED else ""
+    return f"{len(unshown):,} {said}: {named}{more}"
+
+
+_NAMED = 3
+"""So many statements without room are named in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

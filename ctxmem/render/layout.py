@@ -9,7 +9,7 @@ import numpy as np
 
 from ctxmem import _native
 from ctxmem.candidates import Candidates
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.protocols import Counter
 from ctxmem.schema import Chunk, Layout, Piece
 from ctxmem.selected import RunCosts
@@ -39,7 +39,7 @@ def check_layout(layout: Layout) -> Layout:
     """Return the layout if it is valid, else raise an error."""
     if not isinstance(layout.separator, str):
         raise InputTypeError(
-            f"separator is a {type(layout.separator).__name__}; expected a str such as '\\n\\n'"
+            f"separator is {a_type(layout.separator)}; expected a str such as '\\n\\n'"
         )
     if layout.order not in ORDERS:
         raise InputError(f"order is {layout.order!r}; expected one of {', '.join(ORDERS)}")
@@ -47,7 +47,7 @@ def check_layout(layout: Layout) -> Layout:
         isinstance(layout.header, str) or callable(layout.header)
     ):
         raise InputTypeError(
-            f"header is a {type(layout.header).__name__}; expected a template such as "
+            f"header is {a_type(layout.header)}; expected a template such as "
             f"'[{{source}}]' or a function of the chunk"
         )
     return layout
@@ -67,16 +67,17 @@ def header_of(chunk: Chunk, layout: Layout) -> str:
         }
         try:
             header = layout.header.format(**known)
-        except (KeyError, IndexError, ValueError) as error:
+        except (LookupError, ValueError, AttributeError) as error:
+            why = f"it has {{{error.args[0]}}}" if isinstance(error, KeyError) else str(error)
             raise InputError(
-                f"header template {layout.header!r} cannot be filled in ({error!r}); expected only "
+                f"header template {layout.header!r} cannot be filled in ({why}); expected only "
                 f"the fields {', '.join('{' + name + '}' for name in known)}"
             ) from None
     else:
         header = layout.header(chunk)
         if not isinstance(header, str):
             raise InputTypeError(
-                f"header returned a {type(header).__name__} for chunk {chunk.id!r}; expected a str"
+                f"header returned {a_type(header)} for chunk {chunk.id!r}; expected a str"
             )
     header = header.strip()
     return header + "\n" if header else ""

@@ -18,6 +18,8 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud
 TERMINAL = 96
 """Characters of a line in a terminal."""
 
+_BULLET = re.compile(r"[-*+>|•·‣◦–—#]+")
+
 _HASH_LENGTH = 32
 _HASH = re.compile(r"[0-9a-f]{32}")
 
@@ -93,22 +95,39 @@ def is_hash(name: str) -> bool:
 def first_words(text: str, width: int = 40) -> str:
     """Return the beginning of a text in quotes, cut between words, without rules and bullets.
 
+    Operators are words.
+
     >>> first_words("Notice is thirty days, in writing.", 25)
     '"Notice is thirty days,…"'
     >>> first_words("Notice is\\nthirty days.")
     '"Notice is thirty days."'
     >>> first_words("Terms\\n=====\\n- Notice")
     '"Terms Notice"'
+    >>> first_words("- x = 1 if count < 5 else x - 1")
+    '"x = 1 if count < 5 else x - 1"'
     """
     read = 4 * width + 4
     words = text[:read].split()
-    named = [word for word in words if any(map(str.isalnum, word))]
+    named = [word for line in text[:read].splitlines() for word in _named(line)]
     begin = " ".join(named or words)
     if len(begin) > width or len(text) > read:
         begin = begin[:width]
         space = begin.rfind(" ")
         begin = (begin[:space] if 2 * space > width else begin).rstrip() + "…"
     return f'"{begin}"'
+
+
+def _named(line: str) -> list[str]:
+    """Return the words of a line without a bullet before them and the borders of a table.
+
+    A line without a letter or digit is a rule, and has none.
+    """
+    if not any(map(str.isalnum, line)):
+        return []
+    words = line.split()
+    if "|" in (words[0], words[-1]):
+        words = [word for word in words if word != "|"]
+    return words[bool(_BULLET.fullmatch(words[0])) :]
 
 
 def passage_name(name: str, source: str | None, text: str) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.scale import columnar
 
 Kind = Literal["lines", "rows", "text"]
@@ -167,7 +167,7 @@ def list_files(source: Any) -> tuple[list[SourceFile], Problems]:
     problems = Problems()
     for one in paths:
         if not isinstance(one, str | os.PathLike):
-            raise InputTypeError(f"source has a {type(one).__name__}; expected a path")
+            raise InputTypeError(f"source has {a_type(one)}; expected a path")
         path = Path(one)
         if path.is_dir():
             found += _in_folder(path, problems)

@@ -7,7 +7,7 @@ problems  packing problems as data: read, solve, explain
 """
 
 from ctxmem.selection.problems import Solution, explain, solve
-from ctxmem.selection.result import Range, empty_selection, kept_ranges, shows
+from ctxmem.selection.result import Range, empty_selection, kept_ranges, shows, shows_all
 from ctxmem.selection.window import WindowSelection, over_pinned, represent_by_what_fits
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "over_pinned",
     "represent_by_what_fits",
     "shows",
+    "shows_all",
     "solve",
 ]

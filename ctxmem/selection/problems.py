@@ -39,7 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem import _native
-from ctxmem.errors import BudgetError, InputError, InputTypeError
+from ctxmem.errors import BudgetError, InputError, InputTypeError, a_type
 
 FORMAT = "ctxmem-pack/1"
 LARGEST = 2**40  # token counts and values
@@ -320,9 +320,7 @@ def _record(problem: Mapping[str, Any] | str | os.PathLike[str]) -> Mapping[str,
         except (OSError, ValueError) as error:
             raise InputError(f"problem {where!r} cannot be read: {error}") from error
     else:
-        raise InputTypeError(
-            f"problem is a {type(problem).__name__}; give a mapping, its JSON or a path"
-        )
+        raise InputTypeError(f"problem is {a_type(problem)}; give a mapping, its JSON or a path")
     try:
         return _mapping(json.loads(text), "problem")
     except (ValueError, RecursionError) as error:
@@ -396,7 +394,7 @@ def _known_keys(record: Mapping[str, Any], known: frozenset[str], where: str) ->
 
 
 def _wrong_type(value: Any, where: str, expected: str) -> NoReturn:
-    raise InputTypeError(f"{where} is a {type(value).__name__}; it must be {expected}")
+    raise InputTypeError(f"{where} is {a_type(value)}; it must be {expected}")
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:

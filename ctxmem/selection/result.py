@@ -8,8 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.selected import SelectionResult
+
+EXCLUDED = 2
+"""Requirement of a unit that is not selected."""
+
+SOURCE = _native.SPAN_KINDS.index("source")
+NEVER_ALONE = sum(1 << _native.SPAN_FLAGS.index(flag) for flag in ("hidden", "filler"))
 
 Range = tuple[int, int, int]
 """A part of a merged text: its number, first character, and the character after the last."""
@@ -61,6 +68,20 @@ def shows(table: Candidates, selection: SelectionResult, ranges: Sequence[Range]
         if int(np.maximum(0, shown)[kept].sum()) < last - first:
             return False
     return True
+
+
+def shows_all(
+    table: Candidates, selection: SelectionResult, requirement: NDArray[np.uint8]
+) -> bool:
+    """Return whether a selection has every unit that may be selected, so that none can be added.
+
+    Units that are never shown by themselves, such as rules and stray marks, do not count.
+    """
+    text = table.segment_body[:, 0] < table.segment_body[:, 1]
+    free = (requirement[: len(text)] != EXCLUDED) & text & (table.segment_kind < SOURCE)
+    free &= (table.segment_flags & NEVER_ALONE) == 0
+    shorter = table.alternative[selection.kept_row[selection.kept_row >= 0]] > 0
+    return bool(free.any() and selection.segment_kept[free].all() and not shorter.any())
 
 
 def inside(table: Candidates, ranges: Sequence[Range]) -> NDArray[np.bool_]:

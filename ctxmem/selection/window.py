@@ -15,7 +15,7 @@ from ctxmem.errors import BudgetError, InputError
 from ctxmem.schema import Alternative, Section
 from ctxmem.selected import Prefix, RunCosts, SelectionResult
 from ctxmem.selection.holders import Holders
-from ctxmem.selection.result import NativeSelection, Range, inside
+from ctxmem.selection.result import EXCLUDED, SOURCE, NativeSelection, Range, inside
 
 ALIKE = 0.35
 """Share of a unit's 5-word shingles in the window from which the unit counts as a duplicate. If one
@@ -24,7 +24,7 @@ word in twelve is edited, about half of the shingles remain."""
 UNFOLDED = 2.0
 """Above any share of shingles: nothing is folded."""
 
-OPTIONAL, REQUIRED, EXCLUDED = 0, 1, 2
+OPTIONAL, REQUIRED = 0, 1
 """Requirement of a unit. Units of duplicate chunks are excluded."""
 
 CACHED = 0.25
@@ -39,8 +39,6 @@ FEW = 64
 
 CUTS = 8
 """Number of lengths of the previous window's prefix that are compared."""
-
-SOURCE = _native.SPAN_KINDS.index("source")
 
 
 class WindowSelection:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.protocols import PageStore
 from ctxmem.stores.memory import MemoryStore
 from ctxmem.stores.postgres import PostgresStore
@@ -60,5 +60,5 @@ def open_store(store: str | os.PathLike[str] | PageStore) -> PageStore:
         return SqliteStore(store)
     raise InputTypeError(
         f"a store is ':memory:', a path, a URL or an object with the methods of ctxmem.PageStore, "
-        f"this one is a {type(store).__name__}"
+        f"this one is {a_type(store)}"
     )

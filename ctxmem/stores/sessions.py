@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from ctxmem.errors import ConflictError, InputError, InputTypeError, SessionDeletedError
+from ctxmem.errors import ConflictError, InputError, InputTypeError, SessionDeletedError, a_type
 from ctxmem.protocols import ManagedStore, SessionVersion
 
 
@@ -63,7 +63,7 @@ def cutoff_of(older_than: float | timedelta | datetime, now: float) -> float:
         older_than = older_than.total_seconds()
     if isinstance(older_than, bool) or not isinstance(older_than, int | float):
         raise InputTypeError(
-            f"older_than is a {type(older_than).__name__}; expected seconds, a timedelta or the "
+            f"older_than is {a_type(older_than)}; expected seconds, a timedelta or the "
             f"datetime before which sessions expire"
         )
     if not (older_than >= 0 and math.isfinite(older_than)):

@@ -107,12 +107,10 @@ def unknown(name: str, beginnings: Sequence[str]) -> InputError:
     meant = f" (did you mean {near[0]!r}?)" if near else ""
     name = name if len(name) <= _SHOWN else name[:_SHOWN] + "..."
     return InputError(
-        f"no encoding, model or tokenizer file is called {name!r}{meant}. Give the path of its "
-        "tokenizer file, such as tokenizer.json, or of the folder that has it; or a function from "
-        f"str to int; or, to estimate it, ctxmem.tokens.Estimate({name!r}). Names that are known: "
-        f"encodings {', '.join(encodings)}; models that begin with {', '.join(beginnings)}; for "
-        f"estimates {', '.join(_ESTIMATED)}; 'estimate'; models in a cache of Hugging Face, which "
-        "`ctxmem vocab` lists"
+        f"no encoding, model or tokenizer file is called {name!r}{meant}. Give an encoding "
+        f"({', '.join(encodings)}), a model of OpenAI such as {beginnings[0]}, the path of a "
+        f"tokenizer file, or a function from str to int. To estimate it, give "
+        f"ctxmem.tokens.Estimate({name!r}) or 'estimate'; `ctxmem vocab` lists the files here"
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 
 if TYPE_CHECKING:  # at run time it would cost the first count as much as the vocabulary
     from ctxmem.protocols import Counter
@@ -108,7 +108,7 @@ def _read_body(body: Mapping[str, Any]) -> Request:
     if isinstance(messages, str):
         messages = [messages]
     if not isinstance(messages, Sequence) or isinstance(messages, (bytes, bytearray)):
-        raise InputTypeError(f"{name} of a request is a {type(messages).__name__}, not a list")
+        raise InputTypeError(f"{name} of a request is {a_type(messages)}, not a list")
     texts = [t for one in messages for t in _texts_of(one, 0)]
     beside = [t for name in _BESIDE for t in _texts_of(body.get(name), 0)]
     declared = [_as_json(body[name]) for name in _DECLARED if body.get(name)]
@@ -131,7 +131,7 @@ def _texts_of(value: object, depth: int) -> Iterator[str]:
         found = {name: getattr(value, name, None) for name in ("content", "parts", "tool_calls")}
         if not any(found.values()) and not hasattr(value, "content"):
             raise InputTypeError(
-                f"a message is a {type(value).__name__}; expected a dict or an object with content"
+                f"a message is {a_type(value)}; expected a dict or an object with content"
             )
         yield from _texts_of_block(found, depth)
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem.errors import InputTypeError
+from ctxmem.errors import InputTypeError, a_type
 from ctxmem.toolset.forms import Tool, brief, read_tools
 from ctxmem.toolset.phrases import meant
 from ctxmem.toolset.words import (
@@ -125,7 +125,7 @@ def features(
 def _index_for(question: str, tools: Sequence[Tool], recent: Sequence[str]) -> ToolIndex:
     """Return the index of tools, for a question and calls of a known type."""
     if not isinstance(question, str):
-        raise InputTypeError(f"question is a {type(question).__name__}; expected a str")
+        raise InputTypeError(f"question is {a_type(question)}; expected a str")
     if isinstance(recent, str | bytes):
         raise InputTypeError("recent is a str; expected the names of tools in a list")
     return index_of(tools)

@@ -12,6 +12,8 @@ from ctxmem.traces.passages import is_passage, passages_of
 from ctxmem.traces.requests import MESSAGES, SESSIONS, TRACES, named_in, time_of
 
 HITS = "retrieval hits"
+NO_QUESTION = "passages without a question; those of one file are taken for one request"
+"""What `Event.unread` is of them: which were retrieved together is not known."""
 _HITS = ("hits", "documents", "chunks", "results", "contexts", "passages", "retrieved")
 
 _HAS_HITS = frozenset(_HITS)
@@ -67,11 +69,12 @@ def read_hits(record: dict[str, Any], place: str) -> Iterator[Event]:
     """Yield what was retrieved for a query; hits that come one by one are joined by their query."""
     key = _hits_key(record)
     query = query_of(record) if key else query_of(record.get("query", record.get("question")))
-    one_by_one = ""
+    one_by_one, asked = "", None
     if key is None:
         asked = named_in(record, ("query_id", "qid", *TRACES))
         one_by_one = f"{place.rpartition(':')[0]} {asked or query or ''}"
     trace = one_by_one or named_in(record, TRACES) or ""
+    alone = key is None and not (asked or query)
     lists = _lists(record[key]) if key else {"": [record]}
     if len(lists) > 1:
         trace = trace or place  # one request, whose hits came from several retrievers
@@ -86,6 +89,7 @@ def read_hits(record: dict[str, Any], place: str) -> Iterator[Event]:
             name=name or _list_of(record) or text_of(record.get("name")) or "",
             query=query,
             passages=passages_of(rows),
+            unread=NO_QUESTION if alone else "",
         )
 
 

@@ -32,7 +32,7 @@ _PORTION = 1 << 20
 # json.loads takes half as long again for short lines.
 _scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _SPACE = re.compile(r"\s*")
-_NOT_UTF8 = "bytes that are not UTF-8, read as U+FFFD"
+_NOT_UTF8 = "lines with bytes that are not UTF-8, read as U+FFFD"
 _WANTED = "write one record a line, such as with jq -c '.[]'"
 _SHOWN = 5  # places of each reason that are kept
 
@@ -52,7 +52,7 @@ class ReadStats:
         """Count a record that was not read, or not as it is."""
         self.skipped[reason] += 1
         places = self.places.setdefault(reason, [])
-        if len(places) < _SHOWN:
+        if len(places) < _SHOWN and place not in places:
             places.append(place)
 
 
@@ -245,9 +245,10 @@ def _checked(line: bytes, place: str, stats: ReadStats) -> Iterator[tuple[Any, s
     """Yield the record of a line, or count why there is none."""
     record = _parsed(line)
     if isinstance(record, UnicodeDecodeError):
-        stats.skip(_NOT_UTF8, place)
         line = line.decode("utf-8", "replace").encode()
         record = _parsed(line)
+        if not isinstance(record, Exception):
+            stats.skip(_NOT_UTF8, place)
     if isinstance(record, RecursionError):
         stats.skip("nested too deeply", place)
     elif not isinstance(record, Exception):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.protocols import Embed
 
 
@@ -41,11 +41,9 @@ def read_question(
     elif isinstance(query, str):
         texts = (query, *variants)
     else:
-        raise InputTypeError(f"query is a {type(query).__name__}; expected a str, or None")
+        raise InputTypeError(f"query is {a_type(query)}; expected a str, or None")
     if embed is not None and not callable(embed):
-        raise InputTypeError(
-            f"embed is a {type(embed).__name__}; expected a function from texts to vectors"
-        )
+        raise InputTypeError(f"embed is {a_type(embed)}; expected a function from texts to vectors")
     vectors = None
     if query_embedding is not None:
         vectors = unit(vector(query_embedding, "query_embedding", None)[None])
@@ -80,7 +78,7 @@ def vector(given: Any, what: str, size: int | None) -> NDArray[np.float64]:
     try:
         read = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputTypeError(f"{what} is a {type(given).__name__}; expected a vector") from None
+        raise InputTypeError(f"{what} is {a_type(given)}; expected a vector") from None
     if read.ndim != 1 or (size is not None and len(read) != size):
         raise InputError(
             f"{what} has the shape {read.shape}; expected "

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.candidates import Candidates
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.protocols import Scorer
 from ctxmem.value.question import Question
 from ctxmem.value.spans import FLOOR, add_chunk_density, model
@@ -47,7 +47,7 @@ def read_scorer(scorer: Any, calls: int | None, question: Question) -> Scorer | 
         return None
     if not callable(scorer):
         raise InputTypeError(
-            f"scorer is a {type(scorer).__name__}; expected a function (query, texts) -> scores"
+            f"scorer is {a_type(scorer)}; expected a function (query, texts) -> scores"
         )
     if not question.texts:
         raise InputError("a scorer is given without a query; expected query='...' as well")

@@ -13,12 +13,10 @@ using namespace ctxmem;
 
 namespace {
 
-JsonValue text(std::string_view utf8) { return {JsonText{utf8}}; }
-JsonValue list(JsonList values) { return {std::move(values)}; }
-JsonValue object(JsonObject members) { return {std::move(members)}; }
-JsonMember member(std::string_view name, JsonValue value) {
-    return {JsonText{name}, std::move(value)};
-}
+Json text(std::string_view utf8) { return {JsonText{utf8}}; }
+Json list(JsonList values) { return {std::move(values)}; }
+Json object(JsonObject members) { return {std::move(members)}; }
+JsonMember member(std::string_view name, Json value) { return {JsonText{name}, std::move(value)}; }
 
 template <class Error, class Call>
 std::string refused(Call&& call) {
@@ -44,7 +42,7 @@ void test_base64() {
 }
 
 void test_sections() {
-    const JsonValue section =
+    const Json section =
         object({member("word", text("a")), member("none", {}), member("flag", {true}),
                 member("count", {std::int64_t{-1}}), member("torn", {JsonText{{}, true}})});
     const JsonSection fields(section, "the part");
@@ -59,7 +57,7 @@ void test_sections() {
     CHECK(has(refused<Invalid>([&] { JsonSection(list({}), "the part"); }), "expected dict"));
 }
 
-JsonValue small_model() {
+Json small_model() {
     return object(
         {member("type", text("BPE")),
          member("vocab", object({member("a", {std::int64_t{0}}), member("b", {std::int64_t{1}}),
@@ -68,20 +66,19 @@ JsonValue small_model() {
 }
 
 void test_a_tokenizer_of_all_sections() {
-    const JsonValue normalizer = object({member("type", text("Lowercase"))});
-    const JsonValue pre_tokenizer = object({member("type", text("WhitespaceSplit"))});
-    const JsonValue added = list({object({member("content", text("<x>"))})});
+    const Json normalizer = object({member("type", text("Lowercase"))});
+    const Json pre_tokenizer = object({member("type", text("WhitespaceSplit"))});
+    const Json added = list({object({member("content", text("<x>"))})});
     const Tokenizer tokenizer(parts_of_sections(small_model(), normalizer, pre_tokenizer, added));
     CHECK(tokenizer.count("AB ab <x>a") == 4);
 }
 
 void test_what_is_not_done_is_unsupported() {
-    const JsonValue none;
-    const JsonValue first =
-        object({member("type", text("Metaspace")), member("replacement", text("_")),
-                member("prepend_scheme", text("first"))});
-    const JsonValue strip = object({member("type", text("Strip")), member("strip_left", {true}),
-                                    member("strip_right", {false})});
+    const Json none;
+    const Json first = object({member("type", text("Metaspace")), member("replacement", text("_")),
+                               member("prepend_scheme", text("first"))});
+    const Json strip = object({member("type", text("Strip")), member("strip_left", {true}),
+                               member("strip_right", {false})});
     CHECK(
         has(refused<Unsupported>([&] { parts_of_sections(small_model(), strip, first, list({})); }),
             "may remove the first character"));
@@ -91,7 +88,7 @@ void test_what_is_not_done_is_unsupported() {
         "added_tokens is of type null"));
 }
 
-JsonValue trees(JsonValue leaves) {
+Json trees(Json leaves) {
     return object({member("features", list({text("matches")})), member("bias", {0.0}),
                    member("leaves", list({std::move(leaves)})),
                    member("feature", list({{std::int64_t{0}}})), member("threshold", list({{0.5}})),
@@ -99,7 +96,7 @@ JsonValue trees(JsonValue leaves) {
                    member("value", list({{1.0}, {std::int64_t{2}}}))});
 }
 
-JsonValue model_file(JsonValue leaves, double blend) {
+Json model_file(Json leaves, double blend) {
     return object({member("version", {std::int64_t{1}}), member("blend", {blend}),
                    member("draft", trees({std::int64_t{2}})), member("final", trees(leaves))});
 }
@@ -107,13 +104,13 @@ JsonValue model_file(JsonValue leaves, double blend) {
 void test_the_file_of_a_span_model() {
     span_model_from(model_file({std::int64_t{2}}, 0.5));
     using Invalid = std::invalid_argument;
-    for (const JsonValue& leaves : {JsonValue{2.0}, JsonValue{std::int64_t{-1}},
-                                    JsonValue{std::int64_t{1} << 32}, JsonValue{true}})
+    for (const Json& leaves :
+         {Json{2.0}, Json{std::int64_t{-1}}, Json{std::int64_t{1} << 32}, Json{true}})
         CHECK(has(refused<Invalid>([&] { span_model_from(model_file(leaves, 0.5)); }),
                   "'leaves' is not a list of numbers in its range"));
     CHECK(has(refused<Invalid>([&] { span_model_from(model_file({std::int64_t{2}}, 1e300)); }),
               "'blend' is not a number"));
-    CHECK(has(refused<Invalid>([&] { span_model_from(JsonValue{}); }), "expected dict"));
+    CHECK(has(refused<Invalid>([&] { span_model_from(Json{}); }), "expected dict"));
 }
 
 }  // namespace

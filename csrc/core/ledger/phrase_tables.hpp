@@ -2,6 +2,8 @@
 #pragma once
 #include <span>
 
+#include "core/ledger/phrases.hpp"
+
 namespace ctxmem::tables {
 
 std::span<const char* const> english();
@@ -14,5 +16,7 @@ std::span<const char* const> portuguese();
 std::span<const char* const> dutch();
 std::span<const char* const> japanese();
 std::span<const char* const> chinese();
+// Rules without a verb, of every language.
+std::span<const PhraseRows> short_rules();
 
 }  // namespace ctxmem::tables

@@ -164,6 +164,8 @@ void Phrases::add(std::uint8_t language, std::string_view row) {
             simple(Type::ing);
         } else if (part == "%word") {
             simple(Type::word);
+        } else if (part == "%noun") {
+            simple(Type::noun);
         } else if (part.front() == '!') {
             Element element{Type::except, false, 0, {}};
             for (const std::string_view choice : split(part.substr(1), '/'))

@@ -7,9 +7,10 @@
 //   ^          the beginning of a clause
 //   %verb      a word that may be an imperative, first in a phrase only where a clause begins;
 //              %ing  a word in -ing, likewise; %num  a number; %val  a number, identifier, name
-//              or quotation; %day  a date; %word  a word that no table of roles excludes, as value
+//              or quotation; %day  a date; %word  a word that no table of roles excludes, as value;
+//              %noun  one of these that may be a noun: no number and nothing in -ed
 //   !word      here is another word than that; !a/b  none of these
-//   $          the end of the sentence
+//   $          the end of the sentence, but for "please", "ok?" and the like
 // Flags: q also in a question; r a request in the form of a question; u an update; n a negation;
 // t takes something back; c also in a condition; b only
 // where nobody is the subject of what it begins; - none.
@@ -85,6 +86,7 @@ struct Element {
         value,
         day,
         word,
+        noun,
         clause,
         end,
         except

@@ -7,11 +7,9 @@ namespace ctxmem::tables {
 // clang-format off
 constexpr const char* kForms[] = {
     // rule
-    "rule 6 n | ^ no %verb ~2 in/on/for/after/before/without/ever/anywhere/at/during/unless/until",
-    "rule 6 n | ^ no %verb (~1) (please) $",
     "rule 6 n | no ~3 ever/whatsoever/period $",
     "rule 6 - | ^ every/each/all/any/anything/everything/anyone/everyone ~6 must/has/have/needs/need/should/shall/gets to/a/an/at/be/pass/go/come/stay/use",
-    "rule 6 n | ^ nothing/none/nobody/no ~5 goes/leaves/ships/gets/should/must/may/can",
+    "rule 6 n | ^ nothing/none/nobody/no !can ~5 goes/leaves/ships/gets/should/must/may/can",
     "rule 5 n | go/goes/belong/belongs in/into/under/to/on/through ~3 ^ not/never",
     "rule 6 - | i/we can't/cannot/can (not) have/afford/allow/risk/tolerate/accept any/more/down*",
     "rule 5 - | only/strictly on/with/after/before/during/via/through %word $",

@@ -522,16 +522,16 @@ std::span<const char* const> chinese() { return kChinese; }
 }  // namespace tables
 
 std::span<const PhraseRows> phrase_rows() {
-    static const std::array<PhraseRows, 10> rows = {{{0, tables::english()},
-                                                     {0, tables::english_forms()},
-                                                     {1, tables::german()},
-                                                     {2, tables::french()},
-                                                     {3, tables::spanish()},
-                                                     {4, tables::italian()},
-                                                     {5, tables::portuguese()},
-                                                     {6, tables::dutch()},
-                                                     {7, tables::japanese()},
-                                                     {8, tables::chinese()}}};
+    static const std::vector<PhraseRows> rows = [] {
+        std::vector<PhraseRows> all = {{0, tables::english()},    {0, tables::english_forms()},
+                                       {1, tables::german()},     {2, tables::french()},
+                                       {3, tables::spanish()},    {4, tables::italian()},
+                                       {5, tables::portuguese()}, {6, tables::dutch()},
+                                       {7, tables::japanese()},   {8, tables::chinese()}};
+        const auto short_rules = tables::short_rules();
+        all.insert(all.end(), short_rules.begin(), short_rules.end());
+        return all;
+    }();
     return rows;
 }
 

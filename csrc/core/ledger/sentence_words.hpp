@@ -75,6 +75,48 @@ constexpr std::array<std::string_view, 10> kTextVerbs = {
     "reword",    "rephrase",  "shorten",   "condense",   "rewrite"};
 constexpr std::array<std::string_view, 7> kSubjects = {"you", "he", "she", "they",
                                                        "it",  "to", "who"};
+// What may stand behind the end of a sentence; the first ask whether the reader agrees.
+constexpr std::size_t kAgreeing = 16;
+constexpr std::array<std::string_view, 40> kClosers = {"ok",
+                                                       "okay",
+                                                       "alright",
+                                                       "understood",
+                                                       "got it",
+                                                       "is that clear",
+                                                       "deal",
+                                                       "klar",
+                                                       "verstanden",
+                                                       "d'accord",
+                                                       "compris",
+                                                       "vale",
+                                                       "de acuerdo",
+                                                       "va bene",
+                                                       "capito",
+                                                       "oké",
+                                                       "please",
+                                                       "pls",
+                                                       "plz",
+                                                       "thanks",
+                                                       "thank you",
+                                                       "thx",
+                                                       "bitte",
+                                                       "danke",
+                                                       "s'il te plaît",
+                                                       "s'il vous plaît",
+                                                       "svp",
+                                                       "stp",
+                                                       "merci",
+                                                       "por favor",
+                                                       "porfa",
+                                                       "gracias",
+                                                       "per favore",
+                                                       "per piacere",
+                                                       "grazie",
+                                                       "obrigado",
+                                                       "obrigada",
+                                                       "alsjeblieft",
+                                                       "alstublieft",
+                                                       "graag"};
 constexpr std::array<std::string_view, 4> kAsking = {"can", "could", "would", "will"};
 
 inline bool is_word_char(std::uint8_t bits) { return (bits & 7) >= 1 && (bits & 7) <= 5; }
@@ -86,6 +128,7 @@ public:
                   std::vector<Word>& words)
         : text_(text), begin_(begin), end_(end), words_(words), table_(Phrases::get()) {
         read();
+        find_closer();
         find_clauses();
     }
 
@@ -157,7 +200,7 @@ protected:
     // `first`: a comma before the word is no matter.
     bool takes(const Element& element, std::size_t at, bool first = false) const {
         using Type = Element::Type;
-        if (element.type == Type::end) return at == words_.size();
+        if (element.type == Type::end) return at == words_.size() || at == closer_;
         if (at >= words_.size()) return element.type == Type::except;
         const Word& word = words_[at];
         switch (element.type) {
@@ -175,6 +218,11 @@ protected:
             case Type::ing: return word.ing;
             case Type::word:
                 return !word.comma && (word.roles & (kNoImperative | kOwner | kArticle)) == 0;
+            case Type::noun:
+                return !word.comma && !word.number &&
+                       (word.roles & (kNoImperative | kOwner | kArticle | kOpener | kPoints |
+                                      kCopula | kAsks)) == 0 &&
+                       !(word.inflected && raw_of(at).ends_with("ed"));
             case Type::except:
                 return std::find(element.words.begin(), element.words.end(), word.exact) ==
                        element.words.end();
@@ -383,13 +431,36 @@ private:
             if (asks && question_ == words_.size() && word.starts && (word.roles & kAsks) != 0)
                 question_ = i;
         }
-        if (asks && question_ == words_.size()) question_ = 0;
+        if (asks && question_ == words_.size()) {
+            question_ = 0;
+            tagged_ = agreed_ && !begins_question();
+        }
         find_force();
         find_subject();
         if (question_ + 1 < words_.size()) {
             const Word& next = words_[question_ + 1];
             const auto raw = text_.substr(next.from, next.to - next.from);
             asks_for_ = raw == "you" || raw == "please";
+        }
+    }
+
+    // "No emojis please": where the words begin that only close the sentence.
+    void find_closer() {
+        closer_ = words_.size();
+        agreed_ = false;
+        for (bool more = true; more && closer_ > 1;) {
+            more = false;
+            for (std::size_t i = 0; i < kClosers.size() && !more; ++i) {
+                const auto words = static_cast<std::size_t>(
+                    1 + std::count(kClosers[i].begin(), kClosers[i].end(), ' '));
+                const std::size_t from = closer_ - std::min(words, closer_);
+                if (from == 0 || from + words != closer_ || !says(from, kClosers[i]) ||
+                    (!words_[from].comma && (words_[from - 1].roles & (kCopula | kNo)) != 0))
+                    continue;
+                agreed_ |= i < kAgreeing;
+                closer_ = from;
+                more = true;
+            }
         }
     }
 
@@ -456,6 +527,9 @@ protected:
     bool numbers_ = false, days_ = false;
     bool asks_for_ = false;  // the question is a request: "can you"
     bool assigned_ = false;
+    std::size_t closer_ = 0;  // the size of words_ where there is none
+    bool agreed_ = false;     // the closer asks whether the reader agrees: "ok?"
+    bool tagged_ = false;     // only the closer makes the sentence a question
     std::size_t hedge_ = 0, past_ = 0, subject_ = 0;  // the size of words_ where there is none
     bool unsaid_ = false;                             // an example, or what people say
     bool gives_text_ = false;  // a request to work on the text behind its colon

@@ -150,7 +150,11 @@ private:
         if (past_ < words_.size() && kPastKinds >> phrase.kind & 1 &&
             !turns(std::min(past_, at), std::max(past_, at)))
             return true;
-        if (at >= question_ && !phrase.question && !phrase.request) return true;
+        // "Never use it, ok?" asks for nothing but a yes.
+        const bool asked_to = tagged_ && (phrase.clause || phrase.begins) &&
+                              (phrase.kind == static_cast<int>(StatementKind::rule) ||
+                               phrase.kind == static_cast<int>(StatementKind::instruction));
+        if (at >= question_ && !phrase.question && !phrase.request && !asked_to) return true;
         if (at >= question_ && phrase.question && at > 0 && asks_about(at, phrase)) return true;
         return (word.conditional && !phrase.condition) || at > reported_ + 1;
     }
@@ -308,7 +312,8 @@ private:
         if (s.kind == StatementKind::limit || s.kind == StatementKind::deadline ||
             s.kind == StatementKind::value || s.kind == StatementKind::correction) {
             const std::size_t from = std::min(value_, last > first + 1 ? last - 1 : last);
-            for (std::size_t i = from; i < std::min(words_.size(), from + 6); ++i)
+            const std::size_t first_value = dated_behind(s.kind, from);
+            for (std::size_t i = first_value; i < std::min(words_.size(), first_value + 6); ++i)
                 if (is_value(i) || (free_ && i == value_)) {
                     const bool dated = (words_[i].roles & kDay) != 0 && i > 0 && !words_[i].comma &&
                                        words_[i - 1].number;
@@ -319,6 +324,21 @@ private:
             set_subject(s, first);
         }
         return s;
+    }
+
+    // "The deadline for phase 2 was moved to 19 May": a deadline is the date behind a plain number.
+    std::size_t dated_behind(StatementKind kind, std::size_t from) const {
+        if (kind != StatementKind::deadline) return from;
+        const auto dated = [&](std::size_t at) {
+            return (words_[at].roles & kDay) != 0 || is_date(at);
+        };
+        std::size_t at = from;
+        while (at < words_.size() && at < from + 6 && !is_value(at)) ++at;
+        if (at + 1 >= words_.size() || !words_[at].number || dated(at) || dated(at + 1))
+            return from;
+        for (std::size_t i = at + 1; i < std::min(words_.size(), at + 6); ++i)
+            if (dated(i)) return words_[i - 1].number ? i - 1 : i;
+        return from;
     }
 
     // The words of the clause before the cue.

@@ -17,13 +17,13 @@ constexpr std::int64_t kOneModel = 1, kTwoModels = 2;
 }
 
 // Throws for a member that is missing; null counts as missing.
-const JsonValue& entry(const JsonSection& data, const char* key) {
+const Json& entry(const JsonSection& data, const char* key) {
     if (!data.has(key)) refuse(key, "is missing");
     return data.get(key);
 }
 
 JsonSection mapping(const JsonSection& data, const char* key) {
-    const JsonValue& value = entry(data, key);
+    const Json& value = entry(data, key);
     if (value.as<JsonObject>() == nullptr) refuse(key, "is no mapping");
     return {value, key};
 }
@@ -37,7 +37,7 @@ const JsonList& list(const JsonSection& data, const char* key, const char* expec
 // A number that T holds. An integer is not read from a number with a fraction; NaN and infinity are
 // numbers.
 template <class T>
-std::optional<T> in_range(const JsonValue& value) {
+std::optional<T> in_range(const Json& value) {
     using Limits = std::numeric_limits<T>;
     if constexpr (std::is_integral_v<T>) {
         const auto* whole = value.as<std::int64_t>();
@@ -55,7 +55,7 @@ std::optional<T> in_range(const JsonValue& value) {
 template <class T>
 std::vector<T> numbers(const JsonSection& data, const char* key) {
     std::vector<T> out;
-    for (const JsonValue& item : list(data, key, "is not a list of numbers")) {
+    for (const Json& item : list(data, key, "is not a list of numbers")) {
         const std::optional<T> number = in_range<T>(item);
         if (!number) refuse(key, "is not a list of numbers in its range");
         out.push_back(*number);
@@ -73,7 +73,7 @@ T number(const JsonSection& data, const char* key) {
 NamedTrees trees_from(const JsonSection& data) {
     constexpr char kExpected[] = "is not a list of names";
     NamedTrees out;
-    for (const JsonValue& name : list(data, "features", kExpected)) {
+    for (const Json& name : list(data, "features", kExpected)) {
         const auto* text = name.as<JsonText>();
         if (text == nullptr) refuse("features", kExpected);
         out.features.emplace_back(text->utf8);
@@ -95,7 +95,7 @@ SpanModel expert_from(const JsonSection& data) {
 
 }  // namespace
 
-GatedModel span_model_from(const JsonValue& file) {
+GatedModel span_model_from(const Json& file) {
     const JsonSection data(file, "a span model");
     const auto version = number<std::int64_t>(data, "version");
     if (version == kOneModel) return GatedModel(expert_from(data));

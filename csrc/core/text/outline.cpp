@@ -4,31 +4,20 @@
 #include <cassert>
 
 #include "core/text/ascii.hpp"
-#include "core/text/openers.hpp"
 #include "core/text/outline_reader.hpp"
 #include "core/text/sentences.hpp"
 
 namespace ctxmem {
 namespace {
 
-constexpr std::size_t kShortLead = 240;       // bytes of a line above a list that may introduce it
-constexpr std::size_t kShortAntecedent = 80;  // bytes; a shorter antecedent is always tied
-constexpr std::size_t kException = 120;       // bytes; a longer exception is not tied to its rule
-constexpr std::size_t kAntecedent = 280;      // bytes; a longer antecedent is never tied
-constexpr std::size_t kFirstAnswer = 160;     // bytes of the first sentence of an answer
-constexpr std::size_t kLastWords = 100;       // bytes at the end of what introduces a list
-constexpr std::size_t kAnswer = 24;           // bytes within which an answer such as "No." ends
+constexpr std::size_t kShortLead = 240;    // bytes of a line above a list that may introduce it
+constexpr std::size_t kFirstAnswer = 160;  // bytes of the first sentence of an answer
+constexpr std::size_t kLastWords = 100;    // bytes at the end of what introduces a list
+constexpr std::size_t kAnswer = 24;        // bytes within which an answer such as "No." ends
 constexpr std::size_t kTornTail = 40;    // bytes of the end of a sentence that the text begins with
 constexpr std::size_t kShortTitle = 24;  // bytes of a heading of one or two words
 constexpr int kRelease = 3;              // level of a release that no # marks
 constexpr std::size_t kBytesOfLine = 32;  // low estimate
-constexpr std::size_t kGlued = 400;       // bytes; a longer "sentence" may be several lines
-
-bool ends_with_colon(std::string_view said) {
-    while (!said.empty() && (said.back() == '*' || said.back() == '_' || said.back() == '`'))
-        said.remove_suffix(1);
-    return said.ends_with(':') || said.ends_with("\xEF\xBC\x9A");  // the wide colon too
-}
 
 // The mark of a line that repeats one punctuation mark at least three times (an underline in
 // reStructuredText, a rule); 0 for any other line.
@@ -37,29 +26,6 @@ char mark_of_line(std::string_view content) {
     const char c = content[0];
     if (std::string_view("=-~^\"'`#*+.:_<>").find(c) == std::string_view::npos) return 0;
     return content.find_first_not_of(c) == content.npos ? c : '\0';
-}
-
-// Whether the lines look like separate entries rather than like wrapped running text.
-bool is_glued(std::string_view text, std::size_t begin, std::size_t end) {
-    text = text.substr(0, end);  // so that a search for a newline stops at `end`
-    int lines = 0, fresh = 0;
-    for (std::size_t at = text.find('\n', begin); at < end; at = text.find('\n', at + 1)) {
-        const std::size_t next = skip_space(text, at, end);
-        if (next >= end) break;
-        const auto c = static_cast<unsigned char>(text[next]);
-        ++lines;
-        fresh += (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '[' || c == '(';
-    }
-    return lines >= 2 && 5 * fresh >= 3 * lines;
-}
-
-// Whether this part of a sentence restricts the part before it.
-bool begins_exception(std::string_view said) {
-    for (const std::string_view word :
-         {"but ", "except ", "unless ", "not ", "nor ", "provided ", "if ", "only ", "without ",
-          "aber ", "sofern ", "wenn ", "es sei denn", "mais ", "sauf ", "pero ", "salvo ", "ma "})
-        if (opens(said, word)) return true;
-    return false;
 }
 
 // Whether a text that begins with this sentence begins inside of it: at most two words up to a full
@@ -213,70 +179,6 @@ std::int32_t OutlineReader::add_cut(std::size_t begin, std::size_t end, SpanKind
                       kind, need, flags);
     }
     return first;
-}
-
-// Append a line or sentence, cut into parts if it is too long.
-void OutlineReader::add_parts(std::size_t begin, std::size_t end, SpanKind kind, std::int32_t need,
-                              unsigned flags) {
-    cuts_.clear();
-    cut_long(text_, begin, end, options_.room, cuts_, stop_);
-    // The parts after a colon need the part before it; a part is shown with its exception.
-    std::int32_t on = need;
-    for (std::size_t k = 0; k < cuts_.size(); ++k) {
-        const std::size_t stop = k + 1 < cuts_.size() ? cuts_[k + 1] : end;
-        const std::string_view said =
-            text_.substr(cuts_[k], trim_space(text_, cuts_[k], stop) - cuts_[k]);
-        const std::int32_t unit = add(cuts_[k], kind, on, flags | (k > 0 ? unsigned{kPart} : 0u));
-        if (k > 0 && begins_exception(said)) tie(unit - 1, unit);
-        if (k + 1 < cuts_.size() && ends_with_colon(said)) on = unit;
-    }
-}
-
-std::int32_t OutlineReader::add_sentences(std::size_t begin, std::size_t end, std::size_t scan,
-                                          SpanKind kind, std::int32_t need) {
-    const std::int32_t first = next_unit();
-    std::vector<std::size_t> starts;
-    sentence_starts(text_, begin, end, scan, text_.size() + 8, starts, stop_);
-    for (std::size_t k = 0; k < starts.size(); ++k) {
-        const std::size_t next = k + 1 < starts.size() ? starts[k + 1] : end;
-        const std::size_t last = trim_space(text_, starts[k], next);
-        const std::int32_t sentence = next_unit();
-        stop_.check(100 + (last - starts[k]));
-        if (last - starts[k] > kGlued && is_glued(text_, starts[k], last)) {
-            for (std::size_t at = starts[k]; at < last;) {
-                const std::size_t stop = std::min(text_.find('\n', at), last);
-                add_parts(at, trim_space(text_, at, stop), kind, need, 0);
-                at = skip_space(text_, stop, last);
-            }
-        } else {
-            add_parts(starts[k], last, kind, need, 0);
-        }
-        point_back(sentence, text_.substr(starts[k], last - starts[k]), sentence > first);
-    }
-    close_block(first);
-    return first;
-}
-
-// Tie a sentence with an anaphoric opener to its antecedent: a pronoun refers to the last sentence
-// without such an opener, a demonstrative to the previous sentence.
-void OutlineReader::point_back(std::int32_t sentence, std::string_view said, bool same_block) {
-    // "These are free:" refers forward, to the list it introduces.
-    const Opener opener = ends_with_colon(said) ? Opener::none : opener_of(said);
-    const bool follows = same_block || (antecedent_end_ == sentence && antecedent_ != kNoSpan);
-    if (opener != Opener::none && follows && antecedent_ != kNoSpan) {
-        const std::int32_t to = opener == Opener::pronoun ? antecedent_ : sentence - 1;
-        const auto next = static_cast<std::size_t>(to) + 1;
-        const std::size_t size = units_[next].start - units_[next - 1].start;
-        if (size <= std::min(kAntecedent, std::max(kShortAntecedent, said.size())))
-            tie(sentence, to);
-        // A rule is shown with the exception that follows it.
-        const auto rule = static_cast<std::size_t>(to);
-        const bool limits = opener == Opener::contrast && said.size() <= kException;
-        if (limits && same_block && units_[rule].also == kNoSpan) tie(to, sentence);
-    } else {
-        antecedent_ = sentence;
-    }
-    antecedent_end_ = next_unit();
 }
 
 void OutlineReader::close_block(std::int32_t first) {

@@ -308,7 +308,7 @@ void OutlineReader::close_list(List& list) {
     const bool lettered = std::string_view("a([c").find(list.style) != std::string_view::npos;
     const bool points = introduced && !lettered;
     if ((steps || points) && n >= 2 && n <= kFewItems && list.bytes <= room) {
-        for (std::size_t k = 0; k < n; ++k) tie(list.items[k], list.items[(k + 1) % n]);
+        for (std::size_t k = 0; k < n; ++k) tie_last(list.items[k], list.items[(k + 1) % n]);
     } else if (n >= 2) {
         tie_warnings(list);
     }
@@ -358,7 +358,14 @@ void OutlineReader::tie_warnings(const List& list) {
     for (std::size_t k = 0; k + 1 < warnings.size(); ++k) tie(warnings[k], warnings[k + 1]);
     for (const std::int32_t item : list.items)
         if (std::find(warnings.begin(), warnings.end(), item) == warnings.end())
-            tie(item, warnings.front());
+            tie_last(item, warnings.front());
+}
+
+// Tie the last of the units that an item is tied to, its exceptions.
+void OutlineReader::tie_last(std::int32_t item, std::int32_t other) {
+    std::int32_t last = item;
+    while (units_[static_cast<std::size_t>(last)].also == last + 1) ++last;
+    if (last != other) tie(last, other);
 }
 
 // Entries -----------------------------------------------------------------------------------------

@@ -35,6 +35,9 @@ enum class LineKind : std::int8_t {
     item
 };
 
+// Whether a text ends with a colon, before marks of emphasis.
+bool ends_with_colon(std::string_view said);
+
 class OutlineReader {
 public:
     OutlineReader(std::string_view text, const OutlineOptions& options, StopToken& stop);
@@ -103,6 +106,9 @@ private:
     std::int32_t add_sentences(std::size_t begin, std::size_t end, std::size_t scan, SpanKind kind,
                                std::int32_t need);
     void point_back(std::int32_t sentence, std::string_view said, bool same_block);
+    void tie_back(std::int32_t sentence, std::int32_t to);
+    bool tie_exception(std::int32_t rule, std::int32_t sentence, std::string_view said);
+    void restrict_parts(std::int32_t first, std::int32_t clause, std::int32_t unit);
     void close_block(std::int32_t first);
     void flag(std::int32_t unit, unsigned flags) {
         units_[static_cast<std::size_t>(unit)].flags |= static_cast<std::uint8_t>(flags);
@@ -186,6 +192,7 @@ private:
     std::size_t item_end(const List& list) const;
     std::int32_t find_warning(std::int32_t from, std::int32_t stop, std::size_t end) const;
     void tie_warnings(const List& list);
+    void tie_last(std::int32_t item, std::int32_t other);
     void count_turns();
 
     // Tables: outline_tables.cpp

@@ -38,7 +38,7 @@ Strings tokens_of(const JsonSection& section) {
 }
 
 // "a b", or a list of two.
-TokenPair merge_of(const JsonValue& merge) {
+TokenPair merge_of(const Json& merge) {
     if (const auto* text = merge.as<JsonText>()) {
         const std::string_view both = utf8_of(*text, "a merge");
         const std::size_t space = both.find(' ');
@@ -68,7 +68,7 @@ std::unique_ptr<TokenModel> byte_pair_model(const JsonSection& section, bool byt
     const JsonList& list = section.list("merges");
     std::vector<TokenPair> merges;
     merges.reserve(list.size());
-    for (const JsonValue& merge : list) merges.push_back(merge_of(merge));
+    for (const Json& merge : list) merges.push_back(merge_of(merge));
     return std::make_unique<MergeModel>(tokens, merges, options);
 }
 
@@ -78,7 +78,7 @@ std::unique_ptr<TokenModel> unigram_model(const JsonSection& section, bool byte_
     if (vocab == nullptr) section.refuse("vocab", kExpected);
     std::vector<UnigramModel::Scored> scored;
     scored.reserve(vocab->size());
-    for (const JsonValue& entry : *vocab) {
+    for (const Json& entry : *vocab) {
         const auto* two = entry.as<JsonList>();
         if (two == nullptr || two->size() != 2) section.refuse("vocab", kExpected);
         const std::optional<double> score = (*two)[1].number();
@@ -114,7 +114,7 @@ std::string type_of(const JsonSection& section) {
 
 }  // namespace
 
-std::unique_ptr<TokenModel> token_model_from(const JsonValue& section, bool byte_level) {
+std::unique_ptr<TokenModel> token_model_from(const Json& section, bool byte_level) {
     const JsonSection model(section, "the model");
     const std::string type = type_of(model);
     if (type == "BPE") return byte_pair_model(model, byte_level);

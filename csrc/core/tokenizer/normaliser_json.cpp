@@ -37,15 +37,14 @@ NormaliserPtr precompiled_from(const JsonSection& section) {
     return make_precompiled(*bytes);
 }
 
-NormaliserPtr read(const JsonValue& given, int depth) {
+NormaliserPtr read(const Json& given, int depth) {
     if (given.is_null()) return make_sequence({});
     if (depth > kDeepest) throw Unsupported("normalizers more than 32 deep");
     const JsonSection section(given, "a normalizer");
     const std::string type(section.text("type"));
     if (type == "Sequence") {
         std::vector<NormaliserPtr> parts;
-        for (const JsonValue& part : section.list("normalizers"))
-            parts.push_back(read(part, depth + 1));
+        for (const Json& part : section.list("normalizers")) parts.push_back(read(part, depth + 1));
         return make_sequence(std::move(parts));
     }
     if (type == "NFC") return make_form(Form::nfc);
@@ -65,6 +64,6 @@ NormaliserPtr read(const JsonValue& given, int depth) {
 
 }  // namespace
 
-NormaliserPtr normaliser_from(const JsonValue& section) { return read(section, 0); }
+NormaliserPtr normaliser_from(const Json& section) { return read(section, 0); }
 
 }  // namespace ctxmem

@@ -31,14 +31,14 @@ PreTokeniserPtr metaspace_from(const JsonSection& section) {
     return split_metaspace(section.text("replacement"), prepend, section.flag("split", true));
 }
 
-PreTokeniserPtr read(const JsonValue& given, int depth) {
+PreTokeniserPtr read(const Json& given, int depth) {
     if (given.is_null()) return no_split();
     if (depth > kDeepest) throw Unsupported("pre-tokenisers nested too deep");
     const JsonSection section(given, "a pre-tokenizer");
     const std::string type(section.text("type"));
     if (type == "Sequence") {
         std::vector<PreTokeniserPtr> stages;
-        for (const JsonValue& stage : section.list("pretokenizers"))
+        for (const Json& stage : section.list("pretokenizers"))
             stages.push_back(read(stage, depth + 1));
         return split_sequence(std::move(stages));
     }
@@ -60,6 +60,6 @@ PreTokeniserPtr read(const JsonValue& given, int depth) {
 
 }  // namespace
 
-PreTokeniserPtr pre_tokeniser_from(const JsonValue& section) { return read(section, 0); }
+PreTokeniserPtr pre_tokeniser_from(const Json& section) { return read(section, 0); }
 
 }  // namespace ctxmem

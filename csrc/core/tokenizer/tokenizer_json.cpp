@@ -11,12 +11,12 @@ namespace {
 
 // Whether a section has a step that `wanted` is true of: itself, or one below its list `steps`.
 template <class Wanted>
-bool has_step(const JsonValue& section, const char* steps, const Wanted& wanted) {
+bool has_step(const Json& section, const char* steps, const Wanted& wanted) {
     if (section.as<JsonObject>() == nullptr) return false;
     const JsonSection fields(section, "a step");
     if (wanted(fields)) return true;
     if (!fields.has(steps)) return false;
-    for (const JsonValue& step : fields.list(steps))
+    for (const Json& step : fields.list(steps))
         if (has_step(step, steps, wanted)) return true;
     return false;
 }
@@ -46,7 +46,7 @@ bool may_shorten_begin(const JsonSection& step) {
 
 // `tokenizers` asks whether a piece begins where the original text does, of which the normalisers
 // here keep nothing.
-void check_prepend_first(const JsonValue& normalizer, const JsonValue& pre_tokenizer) {
+void check_prepend_first(const Json& normalizer, const Json& pre_tokenizer) {
     const auto first = [](const JsonSection& step) {
         return says(step, "prepend_scheme", "first");
     };
@@ -56,13 +56,13 @@ void check_prepend_first(const JsonValue& normalizer, const JsonValue& pre_token
             "prepend_scheme 'first' behind a normalizer that may remove the first character");
 }
 
-std::vector<ListedToken> listed_tokens(const JsonValue& section) {
+std::vector<ListedToken> listed_tokens(const Json& section) {
     const auto* list = section.as<JsonList>();
     if (list == nullptr)
         throw std::invalid_argument(std::string("added_tokens is of type ") + section.type() +
                                     "; expected list");
     std::vector<ListedToken> out;
-    for (const JsonValue& item : *list) {
+    for (const Json& item : *list) {
         const JsonSection fields(item, "an added token");
         out.push_back({{std::string(fields.text("content")), fields.flag("lstrip", false),
                         fields.flag("rstrip", false), fields.flag("single_word", false)},
@@ -73,8 +73,8 @@ std::vector<ListedToken> listed_tokens(const JsonValue& section) {
 
 }  // namespace
 
-Tokenizer::Parts parts_of_sections(const JsonValue& model, const JsonValue& normalizer,
-                                   const JsonValue& pre_tokenizer, const JsonValue& added_tokens) {
+Tokenizer::Parts parts_of_sections(const Json& model, const Json& normalizer,
+                                   const Json& pre_tokenizer, const Json& added_tokens) {
     Tokenizer::Parts parts;
     parts.normaliser = normalizer.is_null() ? nullptr : normaliser_from(normalizer);
     parts.pre_tokeniser = pre_tokeniser_from(pre_tokenizer);

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, StrictBool, StrictFloat, field_valid
 
 from ctxmem.adapters.account import METADATA_KEY, accounts
 from ctxmem.dedup import find_near_duplicates
-from ctxmem.errors import InputTypeError
+from ctxmem.errors import InputTypeError, a_type
 from ctxmem.intake import read_budget
 from ctxmem.pipeline import pack
 from ctxmem.protocols import Embed
@@ -196,20 +196,18 @@ def _taken(
         found = next((given[name] for name in names if name in given), "")
         if not isinstance(found, str):
             raise InputTypeError(
-                f"the query is a {type(found).__name__}; expected a str: name its key with "
-                "query_key"
+                f"the query is {a_type(found)}; expected a str: name its key with query_key"
             )
         query = found
     if isinstance(documents, str) or not isinstance(documents, Sequence):
         raise InputTypeError(
-            f"the documents are a {type(documents).__name__}; expected a list of Documents, or a "
+            f"the documents are {a_type(documents)}; expected a list of Documents, or a "
             "dict with one"
         )
     wrong = next((d for d in documents if not isinstance(d, Document)), None)
     if wrong is not None:
         raise InputTypeError(
-            f"one of the documents is a {type(wrong).__name__}; expected Documents: wrap a text in "
-            "one"
+            f"one of the documents is {a_type(wrong)}; expected Documents: wrap a text in one"
         )
     return documents, query
 

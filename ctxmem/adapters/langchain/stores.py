@@ -27,7 +27,7 @@ from langgraph.store.base import (
     SearchOp,
 )
 
-from ctxmem.errors import InputError, InputTypeError
+from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.forking import ForkSafeLock
 from ctxmem.memory import ranked
 from ctxmem.protocols import PageStore
@@ -93,7 +93,7 @@ class PageBaseStore(langgraph.store.base.BaseStore, langchain_core.stores.BaseSt
                 puts.setdefault(op.namespace, {})[op.key] = op.value
             else:
                 raise InputTypeError(
-                    f"an operation is a {type(op).__name__}; expected a GetOp, PutOp, SearchOp or "
+                    f"an operation is {a_type(op)}; expected a GetOp, PutOp, SearchOp or "
                     "ListNamespacesOp of langgraph.store.base"
                 )
             results.append(result)

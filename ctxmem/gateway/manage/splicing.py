@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, overload
@@ -123,11 +124,9 @@ def document(data: bytes, name: str, last: Document | None = None) -> Document:
     Raises:
         Unreadable: it is no JSON object in UTF-8, has a name twice, or `name` is no list.
     """
-    try:
+    with _unreadable():
         found = _read_on(data, last) if last is not None and last.name == name else None
         return found or _read(data, name)
-    except (ValueError, IndexError, RecursionError) as error:
-        raise Unreadable(f"the body is no JSON object ({type(error).__name__})") from None
 
 
 def document_after(data: bytes, last: Document) -> Document | None:
@@ -136,8 +135,15 @@ def document_after(data: bytes, last: Document) -> Document | None:
     Raises:
         Unreadable: what is new in it is no JSON in UTF-8.
     """
-    try:
+    with _unreadable():
         return _read_on(data, last)
+
+
+@contextmanager
+def _unreadable() -> Iterator[None]:
+    """Raise `Unreadable` for what a reader of JSON raises."""
+    try:
+        yield
     except (ValueError, IndexError, RecursionError) as error:
         raise Unreadable(f"the body is no JSON object ({type(error).__name__})") from None
 

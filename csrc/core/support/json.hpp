@@ -20,12 +20,12 @@ struct JsonText {
     bool lone_surrogate = false;  // JSON may have one, UTF-8 may not; `utf8` is empty then
 };
 
-struct JsonValue;
+struct Json;
 struct JsonMember;
-using JsonList = std::vector<JsonValue>;
+using JsonList = std::vector<Json>;
 using JsonObject = std::vector<JsonMember>;  // in the order of the file
 
-struct JsonValue {
+struct Json {
     // A whole number beyond std::int64_t is a double.
     std::variant<std::monostate, bool, std::int64_t, double, JsonText, JsonList, JsonObject> value;
 
@@ -48,7 +48,7 @@ struct JsonValue {
 
 struct JsonMember {
     JsonText name;
-    JsonValue value;
+    Json value;
 };
 
 // The UTF-8 of a string. Throws std::invalid_argument for one with a lone surrogate; `what` names it.
@@ -58,7 +58,7 @@ inline std::string_view utf8_of(const JsonText& text, const std::string& what) {
 }
 
 // The same of a value. Throws std::invalid_argument for what is no string.
-inline std::string_view utf8_of(const JsonValue& value, const std::string& what) {
+inline std::string_view utf8_of(const Json& value, const std::string& what) {
     if (const auto* text = value.as<JsonText>()) return utf8_of(*text, what);
     throw std::invalid_argument(what + " is of type " + value.type() + "; expected str");
 }
@@ -67,7 +67,7 @@ inline std::string_view utf8_of(const JsonValue& value, const std::string& what)
 // std::invalid_argument, and the error names it; null counts as missing. Borrows the value.
 class JsonSection {
 public:
-    JsonSection(const JsonValue& section, std::string what)
+    JsonSection(const Json& section, std::string what)
         : members_(section.as<JsonObject>()), what_(std::move(what)) {
         if (members_ == nullptr)
             throw std::invalid_argument(what_ + " is of type " + section.type() +
@@ -75,8 +75,8 @@ public:
     }
 
     // Null where there is none.
-    const JsonValue& get(std::string_view name) const {
-        static const JsonValue null;
+    const Json& get(std::string_view name) const {
+        static const Json null;
         for (const JsonMember& member : *members_)
             if (member.name.utf8 == name) return member.value;
         return null;
