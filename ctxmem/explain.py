@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.report import passage_names
 from ctxmem.schema import Decision, Piece, Reason
@@ -53,6 +54,17 @@ def decide(
 
 STOPPED = "stopped early: the rest has less value per token than Budget(auto=...) requires"
 """The reason where the minimum density, not the budget, ended the selection."""
+
+
+NO_TEXT = (
+    "it has only headings, keys, brackets or rules, which are not shown without the text that they "
+    "belong to"
+)
+"""The detail of a chunk that has nothing to show by itself."""
+
+NEVER_ALONE = sum(
+    1 << _native.SPAN_FLAGS.index(flag) for flag in ("label", "lead_in", "hidden", "filler")
+)
 
 
 class _Verdict(NamedTuple):
@@ -145,14 +157,17 @@ class _Account:
         self.lowest_kept = float(table.relevance[free].min()) if len(free) else 0.0
         self.askers = {need: i for i in kept.tolist() for need in table.needs[i]}
         # Nothing of most chunks is shown, nor of their groups: these need no further look.
-        own = ~table.blank & (table.repeat_of == np.arange(len(table)))
         segments = table.last_segment - table.first_segment
+        text = table.segment_body[:, 0] < table.segment_body[:, 1]
+        says = _sums(table, text & ((table.segment_flags & NEVER_ALONE) == 0)) > 0
+        self.says = (says | (segments <= 0)).tolist()
+        own = ~table.blank & (table.repeat_of == np.arange(len(table)))
         self.equal_to = _equal_to(table, segment_kept)
         seen = _sums(table, segment_kept | (self.equal_to >= 0)) == segments
         unseen = (shown == 0) & ((2 * folded < segments) | (segments <= 0)) & ~seen
         grouped = np.isin(table.group, table.group[kept])
         plain = np.flatnonzero(own & (kept_row < 0) & unseen & ~grouped)
-        needless = [i for i in plain.tolist() if not table.needs[i]]
+        needless = [i for i in plain.tolist() if not table.needs[i] and self.says[i]]
         self.verdicts = dict(zip(needless, self._over_budget(needless), strict=True))
 
     @cached_property
@@ -294,6 +309,8 @@ class _Account:
             if not self._whole(need):
                 detail = f"requires {self.name(need)}, which does not fit with it"
                 return _Verdict(False, Reason.MISSING_REQUIREMENT, detail)
+        if not self.says[i]:
+            return _Verdict(False, Reason.MISSING_REQUIREMENT, NO_TEXT)
         return next(self._over_budget([i]))
 
     def _over_budget(self, chunks: Iterable[int]) -> Iterator[_Verdict]:

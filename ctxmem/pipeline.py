@@ -25,6 +25,7 @@ from ctxmem.dedup import (
     folded_although,
     group,
     group_similar,
+    with_shown_versions,
 )
 from ctxmem.errors import InputError, warn_deprecated
 from ctxmem.explain import decide
@@ -306,7 +307,7 @@ class PackProblem:
         while True:
             selecting = first or self.selecting(budget, sizes)
             window, selection = _fit(
-                self.table, budget, self.layout, self.counter, selecting, self.folded, solved
+                self.table, budget, self.layout, self.counter, selecting, self, solved
             )
             first = solved = None
             if self.conversation:
@@ -471,7 +472,7 @@ def _fit(
     layout: Layout,
     counter: Counter,
     selecting: WindowSelection,
-    folded: Callable[[str, str], str],
+    given: PackProblem,
     solved: SelectionResult | None = None,
 ) -> tuple[Window, SelectionResult]:
     """Select and render until the token count of the whole window is within the budget.
@@ -481,6 +482,10 @@ def _fit(
     error of the sum, and the best window that fits is kept. The limits of sections are corrected in
     the same way. `solved` is the first selection, if it was made before.
     """
+
+    def shown_by(selection: SelectionResult) -> Candidates:
+        return with_shown_versions(table, selection.kept_row, given.dedup)
+
     slack = selecting.costs.separator  # the last block of a window has no separator
     limit = budget.limit + slack
     most = 0  # the least limit whose window was too long, 0 if there is none
@@ -494,7 +499,7 @@ def _fit(
         if selection.bound < math.inf:
             bound = max(bound, selection.bound)
         prices = prices if tried else selection.prices
-        rendering = render.render(table, selection, layout)
+        rendering = render.render(shown_by(selection), selection, layout)
         spent = counter.count(rendering.text)
         held = selecting.hold(render.section_tokens(table, rendering, layout, counter))
         if spent <= budget.limit and held:
@@ -521,7 +526,7 @@ def _fit(
             break
         limit = higher
     if best is None:
-        best = _fit_by_halving(table, budget, layout, counter, selecting)
+        best = _fit_by_halving(table, budget, layout, counter, selecting, shown_by)
     selection = best.selection
     value = selection.value
     bound = max(bound or min(selection.bound, selection.total), value)
@@ -536,11 +541,11 @@ def _fit(
         budget=budget.limit,
         pieces=pieces,
         decisions=decide(
-            table,
+            shown_by(selection),
             replace(selection, prices=prices),
             pieces,
             difference,
-            folded=folded,
+            folded=given.folded,
         ),
         status="optimal" if proved else "feasible",
         value=value,
@@ -572,6 +577,7 @@ def _fit_by_halving(
     layout: Layout,
     counter: Counter,
     selecting: WindowSelection,
+    shown_by: Callable[[SelectionResult], Candidates],
 ) -> _Fitted:
     """Lower the limit until the window fits; raise if the pins alone do not fit."""
     limit = budget.limit
@@ -581,7 +587,7 @@ def _fit_by_halving(
         if selection is None:
             selection = selecting.required_alone()
             limit = 0
-        rendering = render.render(table, selection, layout)
+        rendering = render.render(shown_by(selection), selection, layout)
         spent = counter.count(rendering.text)
         held = selecting.hold(render.section_tokens(table, rendering, layout, counter))
         if spent <= budget.limit and held:

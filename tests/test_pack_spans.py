@@ -379,3 +379,48 @@ def test_no_more_tokens_of_a_chunk_are_said_to_be_shown_than_the_window_has():
         (decision,) = window.decisions
         said = decision.detail.split(" of its ")[0].removeprefix("about ")
         assert not decision.kept or int(said.replace(",", "")) <= window.tokens
+
+
+def test_a_chunk_without_text_of_its_own_is_not_said_to_be_over_the_budget():
+    keys = (
+        '}\n      }\n    },\n    "route53": {\n      "__default__": {\n        "policies": {\n    '
+    )
+    fee = Chunk("The fee is due in May.", source="b", rank=1)
+    window = pack([Chunk(keys, source="a.json", rank=0), fee], 400, query="fee")
+    left_out, kept = window.decisions
+    assert (True, Reason.SELECTED) == (kept.kept, kept.reason)
+    assert (False, Reason.MISSING_REQUIREMENT) == (left_out.kept, left_out.reason)
+    assert left_out.detail.startswith("it has only headings, keys, brackets or rules")
+    heading = Chunk("# Fees", source="c", rank=2)
+    assert Reason.MISSING_REQUIREMENT == pack([heading, fee], 400).decisions[0].reason
+    assert pack([heading], 400).decisions[0].kept  # where there is nothing else it is the text
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "words"),
+    [
+        ("Notice is sixty days.", "Notice is thirty days.", ("sixty", "thirty")),
+        ("Die Frist beträgt drei Monate.", "Die Frist beträgt zwei Monate.", ("drei", "zwei")),
+        ("通知期間は三か月です。", "通知期間は二か月です。", ("三", "二")),
+    ],
+)
+def test_short_versions_that_are_both_shown_are_named_and_have_their_sources(one, other, words):
+    chunks = [Chunk(one, source="contract", rank=0), Chunk(other, source="amendment", rank=1)]
+    window = pack(chunks, 60, query="How long is the notice period?")
+    details = [decision.detail for decision in window.decisions]
+    assert [True, True] == [decision.kept for decision in window.decisions]
+    assert 1 == sum("version of" in detail for detail in details)
+    assert all(repr(word) in "".join(details) for word in words)
+    assert f"[contract]\n{one}" in window.text
+    assert f"[amendment]\n{other}" in window.text
+    assert "version of" not in str(pack(chunks, 60, dedup=False).decisions)
+
+
+def test_short_passages_about_different_things_are_no_versions():
+    chunks = [Chunk("Notice is sixty days.", source="a"), Chunk("Parking is free.", source="b")]
+    window = pack(chunks, 60)
+    assert ["", ""] == [decision.detail for decision in window.decisions]
+    assert "Parking is free.\n\nNotice is sixty days." in (
+        window.text,
+        "\n\n".join(reversed(window.text.split("\n\n"))),
+    )

@@ -17,6 +17,7 @@ from ctxmem.dedup.passages import (
     find_repeats,
     group,
     group_similar,
+    with_shown_versions,
 )
 from ctxmem.dedup.rule import (
     Difference,
@@ -44,4 +45,5 @@ __all__ = [
     "minhash",
     "overlaps",
     "share_words",
+    "with_shown_versions",
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import defaultdict
 from collections.abc import Sequence, Set
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctxmem import _native
 from ctxmem.candidates import Candidates
@@ -24,6 +26,10 @@ NGRAM = 3
 
 EXACT = 2.0
 """A share of 3-grams that no two passages have in common: only repeats are folded."""
+
+SHORT = 16
+"""Words of a passage up to which versions that are both shown are found by single words: one word
+edited in ten changes half of the 3-grams."""
 
 COMPARED = 8
 """Versions that a near-duplicate is compared with before it represents itself."""
@@ -155,6 +161,36 @@ def group(table: Candidates, dedup: bool | float, query: str | None = None) -> N
                 representatives.append(i)
     for column in ("group", "similarity", "version_of"):
         setattr(table, column, getattr(table, column)[table.repeat_of])
+
+
+def with_shown_versions(
+    table: Candidates, kept_row: NDArray[np.int32], dedup: bool | float
+) -> Candidates:
+    """Return the table with the `version_of` of short passages that a window shows side by side.
+
+    Too few 3-grams of a short text are left where a word is edited, so `group` does not compare it
+    with its versions. Two short passages in the window that have half of their words in common, and
+    say different things by `differences`, are versions. They are named, not folded.
+    """
+    if dedup is False or dedup == EXACT or table.conversation:
+        return table
+    shown = [i for i in np.flatnonzero(kept_row >= 0).tolist() if table.version_of[i] < 0]
+    short = [i for i in shown if len(_native.shingles(table.text(i), 1)) <= SHORT]
+    if len(short) < 2:
+        return table
+    order = _best_first(table, short, set())
+    texts = [table.text(i) for i in order]
+    priority = -np.arange(len(order), dtype=np.float64)
+    centre_of, similarity = _native.near_duplicate_stars(
+        texts, priority, NEAR, 1, key=digest_of(texts)
+    )
+    made = copy.copy(table)
+    made.version_of, made.similarity = table.version_of.copy(), table.similarity.copy()
+    for place in np.flatnonzero(centre_of != np.arange(len(order))).tolist():
+        i, other = order[place], order[centre_of[place]]
+        if _native.ReadText(texts[place]).differences(_native.ReadText(table.text(other))):
+            made.version_of[i], made.similarity[i] = other, similarity[place]
+    return made
 
 
 def group_similar(table: Candidates, threshold: float | None, query: str | None = None) -> None:

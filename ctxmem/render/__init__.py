@@ -7,8 +7,10 @@ pieces   the kept parts of each merged text
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+
+import numpy as np
 
 from ctxmem.candidates import Candidates
 from ctxmem.protocols import Counter
@@ -26,7 +28,7 @@ from ctxmem.render.layout import (
     source_label,
 )
 from ctxmem.render.pieces import Placed, stitch
-from ctxmem.schema import Chunk, Layout, Piece, Section
+from ctxmem.schema import Chunk, ChunkId, Layout, Piece, Section
 from ctxmem.selected import SelectionResult
 
 __all__ = [
@@ -65,7 +67,8 @@ def render(table: Candidates, selection: SelectionResult, layout: Layout) -> Ren
     placed = _ordered(table, selection, stitch(table, selection, layout), layout)
     first = _unchanged(placed, selection)
     rest = [p for p in placed if p not in first] if first else placed
-    placed = _headed(_by_section(table, first + rest, layout), layout, _numbered(table, layout))
+    placed = _by_section(table, first + rest, layout)
+    placed = _headed(placed, layout, _numbered(table, layout), _versions(table, selection, placed))
     pieces = _with_section_headers(table, placed, layout)
     for k, (before, p) in enumerate(zip(selection.prefix, first, strict=False)):
         if k >= len(pieces) or pieces[k].chunk_ids != p.piece.chunk_ids:
@@ -113,15 +116,32 @@ def _numbered(table: Candidates, layout: Layout) -> dict[str, Chunk]:
     return {table.ids[i]: chunk for i, chunk in enumerate(table.chunks)}
 
 
+def _versions(
+    table: Candidates, selection: SelectionResult, placed: Sequence[Placed]
+) -> set[ChunkId]:
+    """Return the kept chunks of which another source has a version in the window."""
+    document = {name: p.document for p in placed for name in p.piece.chunk_ids}
+    found: set[ChunkId] = set()
+    for i in np.flatnonzero((selection.kept_row >= 0) & (table.version_of >= 0)).tolist():
+        pair = table.ids[i], table.ids[int(table.version_of[i])]
+        if len({document.get(name) for name in pair} - {None}) > 1:
+            found.update(pair)
+    return found
+
+
 def _headed(
-    placed: Sequence[Placed], layout: Layout, numbered: Mapping[str, Chunk]
+    placed: Sequence[Placed],
+    layout: Layout,
+    numbered: Mapping[str, Chunk],
+    versions: Set[ChunkId],
 ) -> list[Placed]:
     """Add the header that separates each piece from the piece above.
 
     A piece whose lines are known is labelled with its source and their numbers.
 
     If a document continues after a gap, this is an ellipsis. With `header="auto"` it is the name of
-    the source if the piece has no heading of its own and could be read as part of another piece.
+    the source if the piece has no heading of its own and could be read as part of another piece, or
+    has a version of a text of another source: what contradicts each other has names.
     """
     mark = continued(layout)
     done: list[Placed] = []
@@ -137,7 +157,8 @@ def _headed(
             nameless = p.nameless and (above or (named and p.piece.source is not None))
             # A heading at the beginning of a source is its title, and says where another begins.
             foreign = labelled not in (None, p.document) and not (p.piece.spans and p.place == 0)
-            label = nameless or foreign
+            version = p.nameless and not versions.isdisjoint(p.piece.chunk_ids)
+            label = nameless or foreign or (version and p.piece.source is not None)
             header = source_label(p.piece.source) if label else mark if goes_on else ""
             lines = piece_lines_label(p.piece, numbered) if numbered else None
             header, label = (header, label) if lines is None else (lines, True)
