@@ -67,9 +67,12 @@ def test_a_line_that_changed_is_shown_and_only_equal_runs_are_left_out():
     ]
 
 
-def test_short_runs_are_shown():
+@pytest.mark.parametrize(("lines", "tool"), [(3, True), (2, False)])
+def test_short_runs_are_shown(lines, tool):
     memory = Memory(8000, miss_cost=9.0)
-    window = read_twice(memory, "\n".join([*LISTING.split("\n")[:3], *(["other"] * 60)]))
+    if tool:
+        memory.tool()  # its name makes the mark longer, so that it saves less
+    window = read_twice(memory, "\n".join([*LISTING.split("\n")[:lines], *(["other"] * 60)]))
     assert "as in" not in window.messages[-1]["content"]
 
 
