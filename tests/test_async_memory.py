@@ -143,7 +143,7 @@ async def test_calls_of_the_store_in_this_process_use_no_thread():
         async with AsyncMemory(1000, store=store, counter=ThreadNoting()) as memory:
             await memory.append([user(f"message {i}") for i in range(5)])
             await memory.window()
-            assert before == set(threading.enumerate())
+            assert set(threading.enumerate()) <= before  # threads of other tests may end
     assert {threading.get_ident()} == ThreadNoting.seen
 
 

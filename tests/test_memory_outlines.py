@@ -115,7 +115,7 @@ def test_a_log_leaves_behind_its_failure_and_the_page_to_fetch_it_by():
     memory.append([call(1, "It failed."), result(1, "ok")])
     shown = memory.window().messages[3]["content"]
     page = shown.partition(":")[0].lstrip("[").partition("-")[0]
-    assert "recall reads it]" in shown
+    assert "tokens, stored; " in shown
     assert "'berth' was not declared" in shown
     assert count_tokens(shown) < 0.2 * count_tokens(LOG)
     assert LOG.startswith(memory.page(page).text)

@@ -49,7 +49,7 @@ def read_twice(memory: Memory, second: str) -> Any:
 def test_lines_that_the_window_shows_are_replaced_by_a_mark_that_names_them():
     memory = Memory(8000, miss_cost=9.0)
     window = read_twice(memory, f"before\n{LISTING}\nafter")
-    mark = "[10 lines as in p6, its lines 1-10; recall reads it]"
+    mark = "[10 lines as in p6, its lines 1-10]"
     assert window.messages[-1]["content"] == f"before\n{mark}\nafter"
     assert memory.page("p8").text == f"before\n{LISTING}\nafter"
     assert any(event.kind == "compact" for event in window.events)
@@ -61,15 +61,18 @@ def test_a_line_that_changed_is_shown_and_only_equal_runs_are_left_out():
     changed = [*lines[:8], "8: not 8", lines[9]]
     window = read_twice(memory, "\n".join(changed))
     assert window.messages[-1]["content"].split("\n") == [
-        "[8 lines as in p6, its lines 1-8; recall reads it]",
+        "[8 lines as in p6, its lines 1-8]",
         "8: not 8",
         lines[9],  # one line alone is shown
     ]
 
 
-def test_short_runs_are_shown():
+@pytest.mark.parametrize(("lines", "tool"), [(3, True), (2, False)])
+def test_short_runs_are_shown(lines, tool):
     memory = Memory(8000, miss_cost=9.0)
-    window = read_twice(memory, "\n".join([*LISTING.split("\n")[:3], *(["other"] * 60)]))
+    if tool:
+        memory.tool()  # its name makes the mark longer, so that it saves less
+    window = read_twice(memory, "\n".join([*LISTING.split("\n")[:lines], *(["other"] * 60)]))
     assert "as in" not in window.messages[-1]["content"]
 
 

@@ -172,7 +172,7 @@ def test_names_of_routers_and_clouds_are_known(hub: Path, name: str, family: str
 
 
 def test_unknown_name_says_what_to_give(hub: Path) -> None:
-    with pytest.raises(InputError, match=r"did you mean 'gpt-4o'\?\)\. Give the path of its"):
+    with pytest.raises(InputError, match=r"did you mean 'gpt-4o'\?\)\. Give an encoding"):
         ctxmem.counter("gpt4o")
     with pytest.raises(InputError, match=r"Estimate\('MiniMax-M2'\)"):
         ctxmem.counter("MiniMax-M2")

@@ -331,7 +331,7 @@ def test_counters_satisfy_the_protocol() -> None:
 
 
 def test_unknown_name_says_what_is_known() -> None:
-    with pytest.raises(InputError, match=r"'gtp-4o'.*o200k_base.*gpt-4o.*claude"):
+    with pytest.raises(InputError, match=r"'gtp-4o'.*o200k_base.*gpt-4o.*Estimate"):
         tokens.resolve("gtp-4o")
 
 

@@ -181,7 +181,7 @@ def with_shown_versions(
     order = _best_first(table, short, set())
     texts = [table.text(i) for i in order]
     priority = -np.arange(len(order), dtype=np.float64)
-    centre_of, similarity = _native.near_duplicate_stars(
+    centre_of, similarity = _native.near_duplicate_groups(
         texts, priority, NEAR, 1, key=digest_of(texts)
     )
     made = copy.copy(table)

@@ -95,6 +95,7 @@ class AsyncMemory:
         )
         self._open_memory = partial(Memory, *args, **options)
         self._memory: Memory | None = None
+        self._offers = False  # whether the model has the tool
         self._opening = ForkSafeLock()  # the loops of several threads may open it at once
         self._lock = ForkSafeLock()  # of the fields below; held for no longer than a hand-over
         self._worker: ThreadPoolExecutor | None = None
@@ -125,7 +126,11 @@ class AsyncMemory:
 
     def tool(self, form: str = "openai") -> dict[str, Any]:
         """Return the definition of the tool, as `Memory.tool` does; it is not awaited."""
-        return tool.definition(form)
+        definition = tool.definition(form)
+        self._offers = True
+        if self._memory is not None:
+            self._memory.tool()
+        return definition
 
     async def close(self) -> None:
         """Release the store, if this memory opened it, after the calls made before.
@@ -153,6 +158,8 @@ class AsyncMemory:
             with self._opening:
                 if self._memory is None:
                     self._memory = self._open_memory()
+                    if self._offers:
+                        self._memory.tool()
         return self._memory
 
     async def _call(self, call: Callable[[], R]) -> R:

@@ -1,7 +1,8 @@
 """What the window shows instead of what has left it: outlines, indexes, excerpts.
 
 Each is a function of what it replaces and of the identifiers that the window shows elsewhere,
-and of nothing else; once made it is recorded and never made again.
+and of nothing else; once made it is recorded and never made again. With `offers` it names the tool
+by which the model reads a page; without, the model has no such tool.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ctxmem.memory.blocks import PartialText
 Count = Callable[[str], int]
 
 _MENTION = " They mention:"
+_READS = "; recall reads it"
 _MOST_RUNS = 6
 """Of pages in more runs an index names the first and the last only."""
 INDEX_SHARE = 0.3
@@ -49,18 +51,38 @@ def unshown_ids(ids: Iterable[str], known: Container[str], tokens: int, count: C
 
 
 def outline(
-    pages: Sequence[int], tokens: int, ids: Sequence[str], lines: Sequence[str] = ()
+    pages: Sequence[int],
+    tokens: int,
+    ids: Sequence[str],
+    lines: Sequence[str] = (),
+    *,
+    of: Sequence[int] = (),
+    total: int = 0,
+    offers: bool = True,
 ) -> str:
     """Return the outline of a result whose text is stored: identifiers, and lines of it.
 
+    `of` are the numbers of the lines, from 1, and `total` is how many the result has.
+
     >>> outline(range(9, 10), 379, ["HAT017", "OI5L9G"])
     '[p9: 379 tokens, stored; recall reads it] HAT017 OI5L9G'
+    >>> print(outline([9], 379, [], ["# f2.py", "def f39(x):"], of=[1, 40], total=41))
+    [p9: 379 tokens, stored; lines 1, 40 of 41; recall reads it]
+    # f2.py
+    def f39(x):
     """
-    head = f"[{page_range(pages)}: {tokens:,} tokens, stored; recall reads it]"
+    said = ""
+    if lines and len(of) > _MOST_RUNS:
+        said = f"; {len(of)} of {total:,} lines"
+    elif lines and of:
+        said = f"; line{'s' * (len(of) > 1)} {', '.join(map(str, of))} of {total:,}"
+    head = f"[{page_range(pages)}: {tokens:,} tokens, stored{said}{_READS * offers}]"
     return "\n".join([" ".join([head, *ids]), *lines])
 
 
-def superseded(pages: Sequence[int], tokens: int, newer: Sequence[int]) -> str:
+def superseded(
+    pages: Sequence[int], tokens: int, newer: Sequence[int], *, offers: bool = True
+) -> str:
     """Return what is shown for a result that a newer one supersedes.
 
     >>> superseded(range(9, 10), 379, range(12, 14))
@@ -68,7 +90,7 @@ def superseded(pages: Sequence[int], tokens: int, newer: Sequence[int]) -> str:
     """
     return (
         f"[{page_range(pages)}: {tokens:,} tokens, stored; {page_range(newer)} shows it as it is "
-        "now; recall reads it]"
+        f"now{_READS * offers}]"
     )
 
 
@@ -91,12 +113,30 @@ def page_runs(pages: Sequence[int]) -> str:
     return ", ".join(map(page_range, runs))
 
 
-def index_heading(pages: Sequence[int], messages: int, tokens: int) -> str:
-    """Return the first line of an index."""
+def index_heading(
+    pages: Sequence[int], messages: int, tokens: int, *, older: bool = False, offers: bool = True
+) -> str:
+    """Return the first line of an index; with `older`, it says that pages before it have left, too.
+
+    >>> heading = index_heading([147, 148], 2, 90, older=True, offers=False)
+    >>> heading.removesuffix(" They mention:")
+    '[memory] 2 earlier messages (p147-p148, 90 tokens) are stored, as are p0-p146.'
+    """
+    more = f", as are {page_range([0, pages[0] - 1])}" if older else ""
     return (
         f"[memory] {messages} earlier message{'' if messages == 1 else 's'} ({page_runs(pages)}, "
-        f"{tokens:,} tokens) are stored; recall reads a page.{_MENTION}"
+        f"{tokens:,} tokens) are stored{more}{'; recall reads a page' * offers}.{_MENTION}"
     )
+
+
+def stored_before(page: int, *, offers: bool = True) -> str:
+    """Return an index that says only that the pages before one are stored.
+
+    >>> stored_before(126, offers=False)
+    '[memory] The earlier pages p0-p125 are stored.'
+    """
+    reads = "; recall reads a page" * offers
+    return f"[memory] The earlier pages {page_range([0, page - 1])} are stored{reads}."
 
 
 def index(heading: str, lines: Sequence[str]) -> str:
@@ -118,14 +158,21 @@ def index_line(pages: Sequence[int], ids: Sequence[str]) -> str:
 
 
 def excerpt(
-    text: str, pages: Sequence[int], tokens: int, room: int, count: Count, *, kind: str = ""
+    text: str,
+    pages: Sequence[int],
+    tokens: int,
+    room: int,
+    count: Count,
+    *,
+    kind: str = "",
+    offers: bool = True,
 ) -> str | None:
     """Return the beginning and the end of a text in `room` tokens, None if that is not enough.
 
     Two thirds are its beginning. Sentences, lines, rows, members of JSON and statements are whole,
     with what is needed to read them; see `PartialText`, also for `kind`.
     """
-    head = f"[{page_range(pages)}: {tokens:,} tokens, shown in part; recall reads it]\n"
+    head = f"[{page_range(pages)}: {tokens:,} tokens, shown in part{_READS * offers}]\n"
     least = count(head)
     if least >= room:
         return None

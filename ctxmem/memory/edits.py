@@ -375,7 +375,11 @@ class EditPlanner:
             ]
             pages = [page for item in items for page in item.pages]
             tokens = sum(item.tokens for item in items)
-            heading = editing.index_heading(pages, len(items), tokens)
+            heading = editing.index_heading(
+                *(pages, len(items), tokens),
+                older=self._left(pages[0], [*entries[:first], *rest]),
+                offers=state.offers,
+            )
             note = state.entry({"note": editing.index(heading, lines)})
             while lines and note.tokens > room:
                 del lines[: max(1, len(lines) * (note.tokens - room) // note.tokens)]
@@ -383,6 +387,9 @@ class EditPlanner:
             if note.tokens < freed:
                 rest.insert(0, note)
                 freed -= note.tokens
+        elif (short := self._short_index(entries[:first], rest)) and 2 * short.tokens < freed:
+            rest.insert(0, short)
+            freed -= short.tokens
         freed += self._leave_rereads(plan, rest)
         plan.common = min(plan.common, sum(entry.tokens for entry in entries[:first]))
         plan.keep = min(plan.keep, first)
@@ -435,6 +442,21 @@ class EditPlanner:
         detail = f"{len(items)} messages left for the store, without an index: there is no room"
         plan.events.append(Event("edit", detail, names, freed))
         return freed
+
+    def _short_index(self, ahead: Sequence[Entry], rest: Sequence[Entry]) -> Entry | None:
+        """Return an index for the place of indexes that leave; None if there is another."""
+        state = self.state
+        pages = [state.items[entry.item].first_page for entry in rest if entry.item >= 0]
+        entries = [*ahead, *rest]
+        if not pages or any(e.is_index for e in entries) or not self._left(pages[0], entries):
+            return None
+        return state.entry({"note": editing.stored_before(pages[0], offers=state.offers)})
+
+    def _left(self, page: int, entries: Sequence[Entry]) -> bool:
+        """Return whether a page before one is in none of these entries in full."""
+        indexes = (entry.item if entry.full else entry.again for entry in entries)
+        items = [self.state.items[index] for index in indexes if index >= 0]
+        return len({one for item in items for one in item.pages if one < page}) < page
 
     def drop_indexes(self, plan: Plan) -> int:
         """Take out all indexes, and return the tokens that frees."""

@@ -10,7 +10,7 @@ from ctxmem.memory import editing
 from ctxmem.memory.identifiers import identifiers
 from ctxmem.memory.items import Item
 from ctxmem.memory.json_parts import is_json
-from ctxmem.memory.outlines import kind_of, lines_room, outline_lines
+from ctxmem.memory.outlines import kind_of, lines_room, outline_places
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.resident import Resident, shortened
 from ctxmem.memory.texts import has_results, with_long_texts, with_results
@@ -65,11 +65,20 @@ class ExcerptPlanner:
             ids = () if texts else item.ids
             if kind == "data" or not self.visibility.needs_met:
                 named = editing.unshown_ids(ids, self.visibility, item.tokens, self.meter.count)
+                numbers: list[int] = []
                 lines: list[str] = []
             else:
-                lines = outline_lines(text, kind, lines_room(item.tokens), self.meter.count)
+                numbers, lines = outline_places(
+                    text, kind, lines_room(item.tokens), self.meter.count
+                )
                 named = self._named(text, ids, lines, item.tokens, calls_first=kind == "code")
-            texts.append(editing.outline(item.pages, item.tokens, named, lines))
+            made = editing.outline(
+                *(item.pages, item.tokens, named, lines),
+                of=numbers,
+                total=len(text.splitlines()),
+                offers=self.state.offers,
+            )
+            texts.append(made)
             return texts[-1]
 
         message = with_results(item.message, rewrite)
@@ -166,9 +175,10 @@ class ExcerptPlanner:
                 part = editing.excerpt(
                     *(text, item.pages, item.tokens, share, self.meter.count),
                     kind=_kind(text, item),
+                    offers=self.state.offers,
                 )
                 if part is None:
-                    part = editing.outline(item.pages, item.tokens, ())
+                    part = editing.outline(item.pages, item.tokens, (), offers=self.state.offers)
             made.append(part)
         message = shortened(item.message, made)
         tokens = self.meter.message(message, item.index)

@@ -62,11 +62,12 @@ _CODE = _native.SPAN_KINDS.index("code")
 
 
 class _Line(NamedTuple):
-    """A line that may be shown: its place, what is shown, and how soon it is chosen."""
+    """A line that may be shown: its place, what is shown, how soon it is chosen, its number."""
 
     at: int
     text: str
     rank: int
+    line: int = 1
 
 
 def kind_of(text: str) -> Kind:
@@ -94,8 +95,15 @@ def outline_lines(text: str, kind: Kind, room: int, count: Callable[[str], int])
     >>> outline_lines(log, "lines", 40, len)
     ['error: no disk', 'stopped at 12:03']
     """
+    return outline_places(text, kind, room, count)[1]
+
+
+def outline_places(
+    text: str, kind: Kind, room: int, count: Callable[[str], int]
+) -> tuple[list[int], list[str]]:
+    """Return the numbers of the lines that `outline_lines` returns, from 1, and the lines."""
     if kind == "data":
-        return []
+        return [], []
     plain = _plain(text)
     found = _code_lines(plain) if kind == "code" else _log_lines(plain)
     chosen: list[_Line] = []
@@ -107,7 +115,8 @@ def outline_lines(text: str, kind: Kind, room: int, count: Callable[[str], int])
         if tokens <= room and len(text) >= FEWEST_CHARACTERS:
             chosen.append(line._replace(text=text))
             room -= tokens
-    return [line.text for line in sorted(chosen)]
+    shown = sorted(chosen)
+    return [line.line for line in shown], [line.text for line in shown]
 
 
 def _plain(text: str) -> str:
@@ -174,14 +183,20 @@ def _code_lines(text: str) -> list[_Line]:
     needed = {one for one in need if one >= 0}
     made: list[_Line] = []
     column = 0
+    number = 1  # of the first line of a unit
     for at, unit in enumerate(units):
         lines = [line.strip() for line in unit.split("\n")]
         if at == 0 and lines[0]:
-            made.append(_Line(at, _cut(lines[0]), 0))
+            made.append(_Line(at, _cut(lines[0]), 0, number))
         elif _is_signature(lines[0], at in needed):
-            made.append(_Line(at, _cut(lines[0]), 2 + min(column, 40)))
-        rest = lines[len(made) and made[-1].at == at :]
-        made += [_Line(at, _cut(line), 60) for line in rest if _IMPORT.match(line)]
+            made.append(_Line(at, _cut(lines[0]), 2 + min(column, 40), number))
+        first = int(bool(made) and made[-1].at == at)
+        made += [
+            _Line(at, _cut(line), 60, number + i)
+            for i, line in enumerate(lines[first:], first)
+            if _IMPORT.match(line)
+        ]
+        number += unit.count("\n")
         # White space, indentation included, belongs to the unit before it.
         column = len(unit) - len(unit.rstrip(" \t"))
     return made
@@ -202,7 +217,10 @@ def _log_lines(text: str) -> list[_Line]:
         if _FAILURE.search(form):
             ranks[places[0]] = 0
     counts = {places[0]: len(places) for places in forms.values()}
-    return [_Line(at, _counted(lines[at], counts.get(at, 1)), rank) for at, rank in ranks.items()]
+    return [
+        _Line(at, _counted(lines[at], counts.get(at, 1)), rank, at + 1)
+        for at, rank in ranks.items()
+    ]
 
 
 def _counted(line: str, count: int) -> str:

@@ -142,7 +142,7 @@ class RepeatIndex:
         while at < len(lines):
             place, count = self._run(lines, at, shown)
             if count and sum(map(len, lines[at : at + count])) >= RUN_CHARACTERS:
-                made.append(_mark(self._state.items[place[0]], place[2], count))
+                made.append(self._mark(place, count))
                 sources.add(place[0])
                 left_out = True
             else:
@@ -150,6 +150,11 @@ class RepeatIndex:
                 made.append(lines[at])
             at += count
         return "\n".join(made) if left_out else None
+
+    def _mark(self, place: Place, count: int) -> str:
+        pages, line = editing.page_range(self._state.items[place[0]].pages), place[2]
+        reads = "; recall reads it" * self._state.offers
+        return f"[{count} lines as in {pages}, its lines {line + 1}-{line + count}{reads}]"
 
     def _run(self, lines: Sequence[str], at: int, shown: Container[int]) -> tuple[Place, int]:
         """Return where the lines from `at` on are in the window, and how many are."""
@@ -176,8 +181,3 @@ def _covered(lines: Sequence[str], times: Mapping[int, int]) -> list[int]:
 
 def _key(lines: Sequence[str], at: int) -> int:
     return hash(tuple(lines[at : at + RUN_LINES]))
-
-
-def _mark(source: Item, line: int, count: int) -> str:
-    pages = editing.page_range(source.pages)
-    return f"[{count} lines as in {pages}, its lines {line + 1}-{line + count}; recall reads it]"

@@ -83,7 +83,7 @@ def _superseded(
     mark = f"as in {editing.page_range(item.pages)},"
     if any(mark in str(e.shown) for i, e in enumerate(entries) if i != newer and not e.full):
         return None  # others refer to it, too
-    names = editing.superseded(item.pages, item.tokens, other.pages)
+    names = editing.superseded(item.pages, item.tokens, other.pages, offers=state.offers)
     texts = [names] * len(result_texts(item.message))
     made, full = state.entry([item.index, texts]), state.entry(other.index)
     more = full.tokens - entries[newer].tokens

@@ -70,6 +70,7 @@ class Resident:
     def __init__(self, count: Any, load: Load) -> None:
         self._count = count  # the tokens of a message
         self.items = ItemTable(load)
+        self.offers = False  # whether the model has the tool that reads a page
         self.entries: list[Entry] = []
         self.committed = 0  # items before this are in the entries, or have left
         self.excerpts: dict[

@@ -472,9 +472,11 @@ class Memory:
         """Return the definition of a tool by which the model reads what has left the window.
 
         `form` is "openai" (chat), "responses" or "anthropic". Pass the model's calls of it to
-        `answer`.
+        `answer`. What is written from now on in the place of text that leaves names the tool.
         """
-        return tool.definition(form)
+        definition = tool.definition(form)
+        self._state.offers = True
+        return definition
 
     def answer(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Return the message that answers a call of the tool, in the form of the call.

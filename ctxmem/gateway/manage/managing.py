@@ -168,6 +168,7 @@ class Manage:
                 clock=self._clock,
             )
             show_no_days(memory)
+            memory.tool()  # marks name it; `without_offer` takes that out where it is not declared
             return memory
 
         return opened

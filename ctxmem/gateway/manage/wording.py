@@ -8,7 +8,7 @@ from typing import Any
 _MARK = re.compile(
     r"(\[(?:p\d+[^\[\]\n]{0,80}|\d+ lines as in [^\[\]\n]{0,80})); recall reads it\]"
 )
-_INDEX = re.compile(r"( are stored); recall reads a page\.")
+_INDEX = re.compile(r"( are stored(?:, as are [^;\n]{0,40})?); recall reads a page\.")
 
 
 def without_offer(message: Any) -> Any:

@@ -251,7 +251,7 @@ class SessionReader:
             damage.add(str(error.key))
 
         def opened(view: PageStore) -> Memory:
-            return Memory(
+            memory = Memory(
                 self.budget,
                 store=view,
                 session=name,
@@ -259,6 +259,8 @@ class SessionReader:
                 counter=self._counter,
                 damaged=note,
             )
+            memory.tool()  # the server has one that reads a page
+            return memory
 
         def version() -> tuple[int, int]:
             at: Any = store.version(tenant, name)
