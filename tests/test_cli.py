@@ -65,7 +65,7 @@ def test_what_is_folded_is_an_option(tmp_path, capsys):
 
 def test_text_prints_the_window_alone(capsys):
     assert main(["pack", str(EXAMPLE), "--text", "--header", "[{source}]"]) == 0
-    assert capsys.readouterr().out.startswith("[amendment-2-2025.md]\n")
+    assert capsys.readouterr().out.startswith("[memo-2026-01.md]\n")
 
 
 def test_a_pack_stops_where_more_is_not_worth_its_tokens(capsys):
