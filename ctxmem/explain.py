@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.report import passage_names
 from ctxmem.schema import Decision, Piece, Reason
@@ -24,14 +23,16 @@ def decide(
     difference: Callable[[str, str], str],
     *,
     folded: Callable[[str, str], str] | None = None,
+    never_alone: int = 0,
 ) -> tuple[Decision, ...]:
     """Return a decision for every input chunk, in input order.
 
     `difference` describes the words in which a version differs from the passage that is shown, and
-    `folded` does so for passages folded by a threshold that the caller gave. Details name a passage
-    by the caller's id, or else by its source and first words.
+    `folded` does so for passages folded by a threshold that the caller gave. `never_alone` has the
+    flags of units that are not shown without the text that they belong to. Details name a passage by
+    the caller's id, or else by its source and first words.
     """
-    account = _Account(table, selection, pieces, difference, folded or difference)
+    account = _Account(table, selection, pieces, difference, folded or difference, never_alone)
     verdicts = [account.verdict(i) for i in range(len(table))]
     details = [verdict.detail for verdict in verdicts]
     for i, reasons in table.refused.items():
@@ -61,10 +62,6 @@ NO_TEXT = (
     "belong to"
 )
 """The detail of a chunk that has nothing to show by itself."""
-
-NEVER_ALONE = sum(
-    1 << _native.SPAN_FLAGS.index(flag) for flag in ("label", "lead_in", "hidden", "filler")
-)
 
 
 class _Verdict(NamedTuple):
@@ -114,6 +111,7 @@ class _Account:
         pieces: Sequence[Piece],
         difference: Callable[[str, str], str],
         folded_difference: Callable[[str, str], str],
+        never_alone: int,
     ) -> None:
         kept_row, segment_kept = selection.kept_row, selection.segment_kept
         duplicate_of = selection.duplicate_of
@@ -159,7 +157,7 @@ class _Account:
         # Nothing of most chunks is shown, nor of their groups: these need no further look.
         segments = table.last_segment - table.first_segment
         text = table.segment_body[:, 0] < table.segment_body[:, 1]
-        says = _sums(table, text & ((table.segment_flags & NEVER_ALONE) == 0)) > 0
+        says = _sums(table, text & ((table.segment_flags & never_alone) == 0)) > 0
         self.says = (says | (segments <= 0)).tolist()
         own = ~table.blank & (table.repeat_of == np.arange(len(table)))
         self.equal_to = _equal_to(table, segment_kept)

@@ -85,7 +85,7 @@ def test_no_text_is_given_up_for_parts_where_a_counter_prices_them_too_low(budge
         return [(start, end) for _, start, end in window.pieces[0].origins]
 
     parts = shown()
-    monkeypatch.setattr(importlib.import_module("ctxmem.pipeline"), "FULL", 0.0)
+    monkeypatch.setattr(importlib.import_module("ctxmem.cutting"), "FULL", 0.0)
     for start, end in shown():  # without parts
         assert any(a <= start and end <= b for a, b in parts)
 

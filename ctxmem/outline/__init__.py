@@ -70,6 +70,10 @@ def format_of(source: str | None) -> int:
 
 
 SOURCE = _native.SPAN_KINDS.index("source")
+NEVER_ALONE = sum(
+    1 << _native.SPAN_FLAGS.index(flag) for flag in ("label", "lead_in", "hidden", "filler")
+)
+"""Flags of units that are not shown without the text that they belong to."""
 TORN = sum(1 << _native.SPAN_FLAGS.index(flag) for flag in ("unopened", "unclosed"))
 
 
