@@ -29,8 +29,8 @@ def decide(
 
     `difference` describes the words in which a version differs from the passage that is shown, and
     `folded` does so for passages folded by a threshold that the caller gave. `never_alone` has the
-    flags of units that are not shown without the text that they belong to. Details name a passage by
-    the caller's id, or else by its source and first words.
+    flags of units that are not shown without the text that they belong to. Details name a passage
+    by the caller's id, or else by its source and first words.
     """
     account = _Account(table, selection, pieces, difference, folded or difference, never_alone)
     verdicts = [account.verdict(i) for i in range(len(table))]
