@@ -75,7 +75,7 @@ constexpr std::array<std::string_view, 10> kTextVerbs = {
     "reword",    "rephrase",  "shorten",   "condense",   "rewrite"};
 constexpr std::array<std::string_view, 7> kSubjects = {"you", "he", "she", "they",
                                                        "it",  "to", "who"};
-// What may stand behind the end of a sentence; the first ask whether the reader agrees.
+// What may follow the end of a sentence; the first ones ask whether the reader agrees.
 constexpr std::size_t kAgreeing = 16;
 constexpr std::array<std::string_view, 40> kClosers = {"ok",
                                                        "okay",
