@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.report import passage_names
 from ctxmem.schema import Decision, Piece, Reason
@@ -62,9 +61,8 @@ NO_TEXT = (
 )
 """The detail of a chunk that has nothing to show by itself."""
 
-NEVER_ALONE = sum(
-    1 << _native.SPAN_FLAGS.index(flag) for flag in ("label", "lead_in", "hidden", "filler")
-)
+NEVER_ALONE = 1 | 2 | 4 | 8
+"""Flags of such segments: label, lead-in, hidden, filler (csrc/core/text/outline.hpp)."""
 
 
 class _Verdict(NamedTuple):
