@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from outlines import HIDDEN, LABEL, flagged, outline, shown_with, spans, texts, tied, units
 
-from ctxmem import _native
+from ctxmem import _native, pack
 
 PROSE = {
     "English contracts": [
@@ -412,3 +412,32 @@ def test_a_sentence_about_the_case_that_another_says_needs_it(rule, case):
 )
 def test_a_word_that_begins_as_such_a_phrase_does_is_another(other):
     assert {} == tied(f"A tenant may leave at any time. {other}")
+
+
+SPEECH = {
+    "en": (
+        "so we talk about how to cut back a rose you take the stems that are dead and put them on "
+        "a heap ",
+        "the feed is one cup of bone meal and two cups of ash ",
+        "then you give it water and put it in a bright place but not too near to the wall for a "
+        "month or so ",
+        "What is the right feed of bone meal and ash?",
+    ),
+    "de": (
+        "heute reden wir darüber wie man eine rose schneidet man nimmt die toten triebe und wirft "
+        "sie fort ",
+        "der dünger ist eine tasse knochenmehl und zwei tassen asche ",
+        "danach gießt man sie gut und stellt sie hell aber nicht zu nah an die wand für etwa einen "
+        "monat ",
+        "Was ist der Dünger aus Knochenmehl und Asche?",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", SPEECH)
+@pytest.mark.parametrize("budget", [60, 80, 120, 150])
+def test_parts_of_speech_without_marks_are_not_tied_together(language, budget):
+    before, answer, after, question = SPEECH[language]
+    speech = before * 12 + answer + after * 12
+    window = pack([speech], budget, query=question, counter="estimate")
+    assert {"en": "bone meal", "de": "knochenmehl"}[language] in window.text

@@ -4,6 +4,7 @@
 // its rule, and the rule in `also`. A rule that refers back to its antecedent keeps that in `need`
 // then. These are no rings, which a selection may split in a small budget (window_problem.hpp).
 #include <algorithm>
+#include <array>
 
 #include "core/text/openers.hpp"
 #include "core/text/outline_exceptions.hpp"
@@ -34,6 +35,16 @@ bool is_glued(std::string_view text, std::size_t begin, std::size_t end) {
     return lines >= 2 && 5 * fresh >= 3 * lines;
 }
 
+// Whether a part ends with a mark, which is where a clause can end.
+bool ends_at_mark(std::string_view part) {
+    constexpr std::string_view kMarks = ",;:.!?)\"-";
+    constexpr std::array kWide = {"\xE3\x80\x81", "\xE3\x80\x82", "\xEF\xBC\x8C",
+                                  "\xEF\xBC\x9B", "\xEF\xBC\x9A", "\xD8\x8C"};
+    if (!part.empty() && kMarks.find(part.back()) != kMarks.npos) return true;
+    return std::any_of(kWide.begin(), kWide.end(),
+                       [&](const char* mark) { return part.ends_with(mark); });
+}
+
 bool ends_clause(std::string_view part) {
     return part.ends_with(';') || part.ends_with("\xEF\xBC\x9B") || ends_with_colon(part);
 }
@@ -55,6 +66,9 @@ void OutlineReader::add_parts(std::size_t begin, std::size_t end, SpanKind kind,
     std::int32_t on = need;                // the parts after a colon need the part before it
     std::int32_t clause = next_unit();     // the first part of this clause, or of a part of it
     bool ended = true, condition = false;  // the clause has ended; a condition goes on
+    // Where speech without marks is cut at spaces, nothing says what a word in a part restricts.
+    const bool unmarked = cuts_.size() > kParts;
+    bool after_mark = true;
     for (std::size_t k = 0; k < cuts_.size(); ++k) {
         const std::size_t stop = k + 1 < cuts_.size() ? cuts_[k + 1] : end;
         const std::string_view said =
@@ -63,14 +77,16 @@ void OutlineReader::add_parts(std::size_t begin, std::size_t end, SpanKind kind,
         if (k + 1 < cuts_.size() && ends_with_colon(said)) on = unit;
         if (!spoken) continue;
         stop_.check(4 * said.size());
-        const bool restricts = k > 0 && restricts_clause(said, !ended);
+        const bool known = after_mark || !unmarked;
+        const bool restricts = k > 0 && known && restricts_clause(said, !ended);
+        after_mark = ends_at_mark(said);
         if ((ended && !restricts) || unit - clause > kParts) {
             clause = unit;
             condition = states_condition(said);
         } else if (restricts) {
             restrict_parts(said.size() <= kException ? clause : unit - 1, clause, unit);
             condition = true;
-        } else if (condition) {
+        } else if (condition && known) {
             units_[static_cast<std::size_t>(unit)].need = unit - 1;
             if (unit == clause + 1) tie(clause, unit);
         }
