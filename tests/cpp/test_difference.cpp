@@ -131,8 +131,9 @@ int main() {
     check(many, from_parts(800));
     CHECK(found("It is due in 5 days.", "It is due in 6 days.") == 1);
     CHECK(found("It is due in 5 days.", "it's due  in 5 days") == 0);
-    DifferenceRule rule("the flat in Bonn");
-    CHECK(rule.differ("The flat in Bonn is let.", "The flat in Kiel is let."));
-    CHECK(!rule.differ("The flat in Ulm is let.", "The flat in Kiel is let."));
+    CHECK(found("The flat in Ulm is let.", "The flat in Kiel is let.") == 1);
+    DifferenceRule rule("the flat with a garden");
+    CHECK(rule.differ("The flat with a garden is let.", "The flat with a balcony is let."));
+    CHECK(!rule.differ("The flat with a view is let.", "The flat with a balcony is let."));
     return 0;
 }
