@@ -493,10 +493,7 @@ bool TreeBound::solve(Branch& branch, double price) {
         } else {
             high = at;
             within = taken_;
-            if (used_ <= limit && found_ > value_ && couplings_.empty()) {
-                value_ = found_;
-                best_ = taken_;
-            }
+            if (used_ <= limit && found_ > value_ && couplings_.empty()) value_ = found_;
         }
     }
     if (above.empty()) return false;
@@ -544,14 +541,6 @@ void TreeBound::branch() {
     }
     for (const Branch& rest : open) closed = std::max(closed, rest.bound);
     least_ = std::min(least_, closed);
-}
-
-std::vector<std::uint32_t> TreeBound::best_units() const {
-    std::vector<std::uint32_t> units;
-    if (best_.empty()) return units;
-    for (std::size_t s = 0; s < problem_.units(); ++s)
-        if (best_[atom_of_[s]]) units.push_back(static_cast<std::uint32_t>(s));
-    return units;
 }
 
 }  // namespace ctxmem

@@ -30,10 +30,6 @@ public:
     // The bound for a limit of tokens; `value` is that of a known selection.
     double at(std::int64_t limit, double value);
 
-    // A selection found on the way that may be better than the known one: its units, ascending.
-    // Its cost is that of the bound, which may be lower than the true cost.
-    std::vector<std::uint32_t> best_units() const;
-
 private:
     // A run of units that are shown together or not at all.
     struct Atom {
@@ -119,7 +115,6 @@ private:
     std::vector<double> alone_, joined_, must_alone_, must_joined_;
     std::vector<std::uint8_t> taken_;               // by the last evaluation
     std::vector<std::uint32_t> forced_, excluded_;  // by the branch that is solved
-    std::vector<std::uint8_t> best_;                // taken by the best selection within the limit
 };
 
 }  // namespace ctxmem
