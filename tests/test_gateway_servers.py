@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -150,5 +150,8 @@ def test_a_worker_that_is_killed_loses_no_conversation(shared, upstream):
 def workers_of(pid: int) -> list[int]:
     """Return the processes that serve, of a gateway with several."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    lines = {int(one): Path(f"/proc/{one}/cmdline").read_bytes() for one in children}
+    lines = {}
+    for one in children:
+        with suppress(FileNotFoundError):  # one that has just ended
+            lines[int(one)] = Path(f"/proc/{one}/cmdline").read_bytes()
     return [one for one, line in lines.items() if b"resource_tracker" not in line and line]

@@ -278,8 +278,9 @@ def test_a_fill_keeps_what_units_need_and_no_closed_choice_exceeds_its_bound(
     ]
     best = max(sum(v for v, k in zip(values, choice, strict=True) if k) for choice in choices)
     assert best <= bound + 1e-9
-    # A ring of units that need each other is split only if no closed choice has content.
-    assert (closed(kept.tolist()) and value <= best + 1e-9) or best == 0
+    # A ring of units that need each other is split only if no closed choice has content, or none
+    # that has a fiftieth of the value of the ring.
+    assert (closed(kept.tolist()) and value <= best + 1e-9) or best <= sum(values) / 50
     assert 0 <= left <= 1
 
 
