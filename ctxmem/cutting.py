@@ -184,13 +184,16 @@ class UnitSizes:
 
     def _is_poor(self, window: Window) -> bool:
         """Return whether nearly all value is left out though much of the budget is unused."""
-        unused = window.tokens < FULL * window.budget and any(window.prices.values())
-        return bool(window.pieces) and unused and window.unselected_share > POOR
+        return bool(window.pieces) and _is_unused(window) and window.unselected_share > POOR
 
     def _may_add(self, window: Window) -> bool:
-        unused = window.tokens < FULL * window.budget and any(window.prices.values())
         parts = self.room // 2 >= LEAST_ADDED and self.added < FINER
-        return self.fill_up and unused and parts
+        return self.fill_up and _is_unused(window) and parts
+
+
+def _is_unused(window: Window) -> bool:
+    """Return whether much of the budget is unused because units did not fit."""
+    return window.tokens < FULL * window.budget and any(window.prices.values())
 
 
 def _sections_fit(table: Candidates, layout: Layout) -> bool:

@@ -499,12 +499,13 @@ def _fit(
         if selection.bound < math.inf:
             bound = max(bound, selection.bound)
         prices = prices if tried else selection.prices
-        rendering = render.render(shown_by(selection), selection, layout)
+        shown = shown_by(selection)
+        rendering = render.render(shown, selection, layout)
         spent = counter.count(rendering.text)
         held = selecting.hold(render.section_tokens(table, rendering, layout, counter))
         if spent <= budget.limit and held:
             if best is None or selection.value > best.selection.value:
-                best = _Fitted(selection, rendering, spent)
+                best = _Fitted(selection, rendering, spent, shown)
             if not any(selection.prices.values()):  # more tokens add nothing
                 break
         room = budget.limit - spent
@@ -541,7 +542,7 @@ def _fit(
         budget=budget.limit,
         pieces=pieces,
         decisions=decide(
-            shown_by(selection),
+            best.table,
             replace(selection, prices=prices),
             pieces,
             difference,
@@ -570,6 +571,7 @@ class _Fitted(NamedTuple):
     selection: SelectionResult
     rendering: Rendering
     tokens: int
+    table: Candidates  # with the versions that the window shows
 
 
 def _fit_by_halving(
@@ -588,11 +590,12 @@ def _fit_by_halving(
         if selection is None:
             selection = selecting.required_alone()
             limit = 0
-        rendering = render.render(shown_by(selection), selection, layout)
+        shown = shown_by(selection)
+        rendering = render.render(shown, selection, layout)
         spent = counter.count(rendering.text)
         held = selecting.hold(render.section_tokens(table, rendering, layout, counter))
         if spent <= budget.limit and held:
-            return _Fitted(selection, rendering, spent)
+            return _Fitted(selection, rendering, spent, shown)
         if not limit:
             if spent > budget.limit:
                 raise over_pinned(table, budget.limit, spent)

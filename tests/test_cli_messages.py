@@ -1,4 +1,4 @@
-"""What the command line says of what it cannot do, in the words of who typed it."""
+"""Errors of the command line name the option or the file that the user typed."""
 
 from __future__ import annotations
 

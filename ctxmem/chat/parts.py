@@ -158,7 +158,7 @@ def parts_of(message: Any, index: int) -> list[Part]:
 
 
 def _unread(inner: Any, role: str) -> list[Part]:
-    """Return a message that says something in fields that nobody knows, as one unknown part."""
+    """Return a message whose text is in unknown fields only, as one unknown part."""
     if role == "remove" or get(inner, "content") is not None or get(inner, "parts") is not None:
         return []
     fields = unread_fields(inner)

@@ -58,7 +58,7 @@ EMPTY_ERROR = 1 << 13
 FOREIGN_ROLE = 1 << 14
 """A role by another provider's name."""
 MISNAMED = 1 << 16
-"""A text in a field that no provider reads, or fields that nobody knows and no content."""
+"""A text in a field that no provider reads, or unknown fields and no content."""
 UNUSUAL = 1 << 15
 """Anything else that only some provider takes: what is empty, late, unknown or an item."""
 

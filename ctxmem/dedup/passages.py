@@ -186,9 +186,10 @@ def with_shown_versions(
     )
     made = copy.copy(table)
     made.version_of, made.similarity = table.version_of.copy(), table.similarity.copy()
+    rule = _native.DifferenceRule("")
     for place in np.flatnonzero(centre_of != np.arange(len(order))).tolist():
         i, other = order[place], order[centre_of[place]]
-        if _native.ReadText(texts[place]).differences(_native.ReadText(table.text(other))):
+        if rule.differ(_native.ReadText(texts[place]), _native.ReadText(table.text(other))):
             made.version_of[i], made.similarity[i] = other, similarity[place]
     return made
 

@@ -102,8 +102,7 @@ class WindowAssembler:
     def _without_room(self, plan: Plan, found: Recalled | None) -> tuple[str, ...]:
         """Return the statements that bind and that the window of a plan does not show."""
         entries = [*self._state.entries, *plan.notes]
-        visible = {entry.item if entry.full else entry.again for entry in entries}
-        visible |= {index for index, _, _ in plan.pending if index not in plan.parts}
+        visible = plan.visible(entries)
         block = next((entry for entry in entries if entry.binding), None)
         beside = str(found.message["content"]) if found else ""
         return tuple(one.text for one in self._session.binding.unshown(visible, block, beside))

@@ -24,12 +24,12 @@ from ctxmem.memory.search import Held
 
 SHARE = 0.3
 """The block may take this share of the budget, the weakest entries are left out first, ..."""
-ASKED_SHARE = 0.2
-"""... and this one where a question is asked, ..."""
+QUESTION_SHARE = 0.2
+"""... and this one in a window for a question, ..."""
 SMALL_TOKENS = 300
 """... or so many tokens, if that is more, ..."""
 SMALL_SHARE = 0.5
-"""... but at most this share. If not even all rules and the like fit where a question is asked,
+"""... but at most this share. If not all rules and the like fit in a window for a question,
 rules without a condition have all of the share: recall prefers the others where the words of the
 question meet them."""
 OTHER_SHARE = 0.04
@@ -45,13 +45,13 @@ _CONDITION = re.compile(
 )
 
 
-def share_of(limit: int, *, asked: bool = False) -> int:
+def share_of(limit: int, *, question: bool = False) -> int:
     """Return the tokens that the block may take in a window of `limit` tokens.
 
-    >>> share_of(400), share_of(1_000), share_of(8_000), share_of(8_000, asked=True)
+    >>> share_of(400), share_of(1_000), share_of(8_000), share_of(8_000, question=True)
     (200, 300, 2400, 1600)
     """
-    share = ASKED_SHARE if asked else SHARE
+    share = QUESTION_SHARE if question else SHARE
     return max(int(share * limit), min(SMALL_TOKENS, int(SMALL_SHARE * limit)))
 
 
@@ -110,32 +110,31 @@ class Binding:
         return [one for one in self.ledger.entries() if one.message < 0 or not visible(one.message)]
 
     def place(
-        self, plan: Plan, limit: int, *, less: int = 0, asked: bool = False, late: bool = False
+        self, plan: Plan, limit: int, *, less: int = 0, question: bool = False, late: bool = False
     ) -> int:
         """Put the block of a plan's window behind its head, and return the tokens that adds.
 
         A new block that comes `late` is where the plan's window ceases to be that of before.
 
         The block has an entry for each statement that binds and whose message the window lacks, in
-        at most its share of `limit` tokens, and `less` tokens less than that. Where a question is
-        `asked`, rules and the like take most of it: recall finds current values and the like.
+        at most its share of `limit` tokens, and `less` tokens less than that. With a
+        `question`, rules and the like take most of it: recall finds current values and the like.
         """
         if not self.active:
             return 0
         entries = [*self.state.entries[: plan.keep], *plan.entries]
         at = next((i for i, entry in enumerate(entries) if entry.binding), None)
         before = entries[at] if at is not None else None
-        visible = {entry.item if entry.full else entry.again for entry in entries}
-        visible |= {index for index, _, _ in plan.pending if index not in plan.parts}
-        share = share_of(limit, asked=asked)
-        crowded = asked and not self._fits(visible, share)
+        visible = plan.visible(entries)
+        share = share_of(limit, question=question)
+        crowded = question and not self._fits(visible, share)
         if crowded:
             share = share_of(limit)
         room = share - less - self.meter.count(HEADING) - 5
         wanted = self.ledger.shown(
             lambda entry: _lacked(entry, visible) and (not crowded or _binds_always(entry)),
             *(room, self.meter.count),
-            others=max(OTHER_TOKENS, int(OTHER_SHARE * limit)) if asked else None,
+            others=max(OTHER_TOKENS, int(OTHER_SHARE * limit)) if question else None,
         )
         block = self._block(wanted) if wanted and room > 0 else None
         if before is None and block is None:
@@ -162,7 +161,7 @@ class Binding:
 
     def held(self, visible: Collection[int], block: Shown | None) -> Held:
         """Return what a window has, and what binds that it lacks."""
-        said = set(block.shown["binding"]) if block and isinstance(block.shown, dict) else set()
+        said = _said_in(block)
 
         def lines(room: int, beside: str, always: bool) -> list[Entry]:
             return self.ledger.shown(
@@ -192,7 +191,7 @@ class Binding:
 
         Rules and the like come first, of these the strongest, of equals the newest.
         """
-        said = set(block.shown["binding"]) if block and isinstance(block.shown, dict) else set()
+        said = _said_in(block)
         lacked = [
             one
             for one in (self.ledger.entries() if self.active else ())
@@ -213,7 +212,7 @@ class Binding:
 
     def lacked_rules(self, visible: Collection[int], block: Shown | None) -> int:
         """Return the tokens of the rules without a condition that a window and its block lack."""
-        said = set(block.shown["binding"]) if block and isinstance(block.shown, dict) else set()
+        said = _said_in(block)
         lacked = [one for one in self.standing(visible, said) if _binds_always(one)]
         return sum(self.meter.count(line(one) + "\n") for one in lacked)
 
@@ -249,6 +248,11 @@ class Binding:
         ):
             at += 1
         return at
+
+
+def _said_in(block: Shown | None) -> set[int]:
+    """Return the ids of the entries that a block shows."""
+    return set(block.shown["binding"]) if block and isinstance(block.shown, dict) else set()
 
 
 def _text(entries: Collection[Entry]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,3 +31,8 @@ class Plan:
     sources: set[int] = field(default_factory=set)  # items that new results refer to
     edited: bool = False
     record: dict[str, Any] | None = None
+
+    def visible(self, entries: Iterable[Entry]) -> set[int]:
+        """Return the items that a window of these entries and of what is pending shows in full."""
+        shown = {entry.item if entry.full else entry.again for entry in entries}
+        return shown | {index for index, _, _ in self.pending if index not in self.parts}

@@ -188,7 +188,7 @@ class WindowPlanner:
         yield PlanAttempt(optional=False, edit=True, margin=more)
         yield PlanAttempt(optional=False, edit=True, margin=2 * more)
         yield PlanAttempt(optional=False, edit=True, terse=True)
-        block = share_of(limit)  # what binds does without, where nothing else can be paid for
+        block = share_of(limit)  # taken from what binds if nothing else can be paid for
         for part in (2, 1):
             less = block - block * part // 4
             yield PlanAttempt(optional=False, edit=True, margin=more, terse=True, less=less)
@@ -227,7 +227,7 @@ class WindowPlanner:
         if excess > 0:
             plan.reason = "full" if excess > spare else "recall"
         if excess > 0 or (new and self.edits.promising(stable, cold)):
-            excess -= self._edit(plan, pins, answer, limit, excess, cold=cold, asked=spare > 0)
+            excess -= self._edit(plan, pins, answer, limit, excess, cold=cold, question=spare > 0)
         if excess > spare:
             self.excerpts.squeeze(plan, excess - spare)
             excess = self.tokens(plan) + spare - limit
@@ -237,7 +237,7 @@ class WindowPlanner:
             if any(state.items[i].turn.calls for i in state.unit(answer)):
                 pins.add(answer)
             behind = len(state.items)
-            excess -= self._edit(plan, pins, behind, limit, excess, cold=cold, asked=spare > 0)
+            excess -= self._edit(plan, pins, behind, limit, excess, cold=cold, question=spare > 0)
         if excess > 0:
             excess -= self.edits.drop_indexes(plan)
         if self.covers and self.coverage.attempt.everything:
@@ -267,7 +267,7 @@ class WindowPlanner:
         excess: int,
         *,
         cold: bool,
-        asked: bool,
+        question: bool,
     ) -> int:
         """Plan an edit and the block of what binds after it; return the tokens that frees."""
         freed = 0
@@ -279,7 +279,7 @@ class WindowPlanner:
                 break
             less = self.coverage.attempt.less if self.covers else 0
             freed += more - self.binding.place(
-                plan, limit, less=less, asked=asked, late=self.covers
+                plan, limit, less=less, question=question, late=self.covers
             )
             if freed >= excess:
                 break
@@ -298,9 +298,7 @@ class WindowPlanner:
 
     def visible(self, plan: Plan) -> set[int]:
         """Return the items that a plan's window shows in full."""
-        entries = [*self.state.entries[: plan.keep], *plan.entries, *plan.notes]
-        shown = {entry.item if entry.full else entry.again for entry in entries}
-        return shown | {index for index, _, _ in plan.pending if index not in plan.parts}
+        return plan.visible([*self.state.entries[: plan.keep], *plan.entries, *plan.notes])
 
     def _absent(self, plan: Plan) -> set[int]:
         """Return the items of the volatile tail that a plan's window leaves out."""

@@ -41,8 +41,8 @@ class Held(NamedTuple):
         block: the text of what binds, "" if there is none.
         rules: the rules and the like that the window lacks.
         lines: returns statements that bind and that the window lacks, in at most so many tokens,
-            without those that another text has; only those that bind whatever is asked if the last
-            argument is True.
+            without those that another text has; only those that every window needs, whatever its
+            question, if the last argument is True.
         render: returns statements as a text.
     """
 
@@ -123,7 +123,7 @@ class SessionSearch:
     def recalled(self, question: str, room: int, held: Held) -> Recalled | None:
         """Return the message for a question in at most `room` tokens, None if nothing is found.
 
-        Rules that bind whatever is asked and that the window lacks come first, in `RULES_SHARE` of
+        Rules without a condition that the window lacks come first, in `RULES_SHARE` of
         the room. Messages with other rules come before others that answer as well; messages that
         are part of the block are left out. Statements that bind take what room is left.
         """

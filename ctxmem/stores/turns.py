@@ -1,9 +1,9 @@
-"""A lock that threads have in the order in which they came.
+"""A lock that threads acquire in the order in which they asked for it.
 
-A `threading.Lock` that is released wakes a thread that waits, but whoever asks first has it: a
-thread that releases it and comes back at once is mostly the first, so that one of many may wait
-for hundreds of others. Here who releases the lock gives it to the one that has waited longest, so
-each waits at most once for every thread that came before it.
+A `threading.Lock` that is released wakes a thread that waits, but the first thread to acquire it
+gets it. That is usually the thread that released it, if it acquires it again at once, so one of
+many threads can wait for hundreds of others. A FairLock that is released goes to the thread that
+has waited longest, so a thread waits at most once for each thread that came before it.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 // The steps, each linear in the shingles unless said otherwise:
 // 1. texts become sets of shingle hashes (shingles.hpp); equal sets become one node, so that copies
 //    cost nothing later (text_sets.hpp);
-// 2. a table of counters bounds from above how many sets a shingle is in (df_counter.hpp). A shingle
-//    counted once has no partner; a set with too few others to reach the threshold is done;
+// 2. a table of counters gives an upper bound of the number of sets that contain a shingle
+//    (df_counter.hpp). A shingle that one set contains joins nothing; a set with too few other
+//    shingles to reach the threshold needs no further step;
 // 3. the rest is ordered from rare to frequent. Two sets that are similar enough share one of the
 //    first |A| - t|A| + 1 shingles of that order (prefix filter: Chaudhuri et al. 2006, Bayardo et
 //    al. 2007), and at positions that leave enough to come (position filter: PPJoin, Xiao et al.

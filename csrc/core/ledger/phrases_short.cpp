@@ -1,6 +1,6 @@
 // Rules without a verb, in every language of the tables: "no emojis", "metric units please", "code
 // comments in German". Most sentences that begin with "no" are answers or news: "no problem", "no
-// errors in the log". A table of a language begins with the nouns of those, which nobody bans.
+// errors in the log". The table of a language begins with the nouns of such answers and news.
 #include <array>
 
 #include "core/ledger/phrase_tables.hpp"
