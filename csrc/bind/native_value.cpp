@@ -32,6 +32,16 @@ py::array_t<float> evaluate(const GatedModel& model, const Features& features,
     return to_array(std::move(density));
 }
 
+py::array_t<float> find_definitions(const Features& features) {
+    std::vector<float> found;
+    {
+        py::gil_scoped_release unlocked;
+        StopToken stop = stop_on_signal();
+        found = features.features().definitions(stop);
+    }
+    return to_array(std::move(found));
+}
+
 py::array_t<float> revise(const GatedModel& model, const Features& features,
                           const Array<float>& density) {
     std::vector<float> revised;
@@ -61,7 +71,10 @@ void bind_value(py::module_& m) {
             py::arg("retrieval"), py::arg("queries"), py::arg("vectors"), py::arg("query_vectors"),
             py::keep_alive<1, 2>())
         .def("__len__", [](const Features& held) { return held.features().spans(); })
-        .def("draft", &Features::draft, "Return spans x DRAFT_FEATURES.");
+        .def("draft", &Features::draft, "Return spans x DRAFT_FEATURES.")
+        .def("definitions", &find_definitions,
+             "Return how sure it is that each span says what the question's subject is, 0 to 1; "
+             "empty for other questions.");
     py::class_<GatedModel>(m, "SpanModel",
                            "Gradient-boosted trees that predict the density of spans.")
         .def(py::init([](const py::dict& data) { return span_model_from(json_of(data)); }),

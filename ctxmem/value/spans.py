@@ -36,6 +36,9 @@ TIE = 1e-3
 
 PLAIN = ("consensus_sum", "score", "cosine", "span_cosine", "bm25")
 
+DEFINED = 0.5
+"""Least density of a span that surely says what the subject of the question is."""
+
 WEIGHTS = "value-1.json"
 """Data file of the trees, with its version and origin."""
 
@@ -55,13 +58,20 @@ def estimate(table: Candidates, question: Question) -> _native.SpanFeatures | No
         described = describe(table, question)
         density = model().predict(described) + TIE * _rrf_of_spans(described)
         table.segment_density = np.full(len(table.segment_span), FLOOR)
-        table.segment_density[: len(density)] += (1 - FLOOR) * np.minimum(
-            1.0, density.astype(np.float64)
-        )
+        table.segment_density[: len(density)] = as_density(described, density)
     table.segment_density[(table.segment_flags & HEADLESS) != 0] *= UNCLEAR
     keep_given_density(table)
     add_chunk_density(table)
     return described
+
+
+def as_density(
+    described: _native.SpanFeatures, predicted: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return the density of spans from what the trees predict, at least that of definitions."""
+    least = DEFINED * described.definitions()
+    value = np.maximum(predicted, least) if len(least) else predicted
+    return FLOOR + (1 - FLOOR) * np.minimum(1.0, value.astype(np.float64))
 
 
 def _given_density(table: Candidates) -> dict[int, float]:

@@ -13,7 +13,7 @@ from ctxmem.candidates import Candidates
 from ctxmem.errors import InputError, InputTypeError, a_type
 from ctxmem.protocols import Scorer
 from ctxmem.value.question import Question
-from ctxmem.value.spans import FLOOR, add_chunk_density, model
+from ctxmem.value.spans import FLOOR, add_chunk_density, as_density, model
 
 BATCHES = 7
 """Number of batches of calls; after each batch, the values of other spans are predicted again."""
@@ -102,8 +102,8 @@ def verify(
         scored += len(ask)
         known = np.isfinite(scores)
         density[known] = _as_density(scores[known], drafted[known])
-        revised = model().revise(features, density.astype(np.float32)).astype(np.float64)
-        density[~known] = FLOOR + (1 - FLOOR) * revised[~known]
+        revised = model().revise(features, density.astype(np.float32))
+        density[~known] = as_density(features, revised)[~known]
     table.segment_density[: len(features)] = density
     table.scored_count = scored
     add_chunk_density(table)

@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "core/text/outline.hpp"
+#include "core/ranking/definitions.hpp"
 #include "core/ranking/span_columns.hpp"
 #include "core/ranking/span_table.hpp"
 
@@ -91,6 +92,10 @@ double SpanFeatures::structured_share() const {
         }
     }
     return all > 0 ? structured / all : 0;
+}
+
+std::vector<float> SpanFeatures::definitions(StopToken& stop) const {
+    return ctxmem::definitions(drafted_->table, stop);
 }
 
 const float* SpanFeatures::draft_column(std::size_t name) const {

@@ -68,6 +68,9 @@ public:
     std::size_t spans() const;
     // The share of the text, in bytes, in code, tables, records, names of entries and dialogue.
     double structured_share() const;
+    // How sure it is that each span says what the question's subject is (definitions.hpp); empty
+    // for other questions.
+    std::vector<float> definitions(StopToken& stop = StopToken::none()) const;
     // The column of one feature of draft_names(), one number per span.
     const float* draft_column(std::size_t name) const;
     // The columns of all features of draft_names(), one after another.

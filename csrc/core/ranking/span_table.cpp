@@ -34,6 +34,7 @@ SpanTable::SpanTable(const SpanInput& input, StopToken& stop) : in_(without_extr
     index_names();
     find_openings();
     index_openings();
+    definition_question_ = DefinitionQuestion(known, in_.queries);
 }
 
 void SpanTable::check() const {

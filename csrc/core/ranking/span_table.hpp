@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/ranking/definition_question.hpp"
 #include "core/ranking/span_features.hpp"
 #include "core/ranking/terms.hpp"
 
@@ -79,6 +80,7 @@ public:
     const std::vector<std::vector<std::uint32_t>>& queries() const { return queries_; }
     bool asked(std::uint32_t term) const { return asked_[term] != 0; }  // in queries()[0]
     bool has_query() const { return !queries_.empty() && !queries_[0].empty(); }
+    const DefinitionQuestion& definition_question() const { return definition_question_; }
 
 private:
     std::size_t first_of(std::size_t merged_text) const {
@@ -109,6 +111,7 @@ private:
     std::vector<std::uint8_t> function_, asked_;
     std::vector<double> weight_;
     std::vector<std::vector<std::uint32_t>> queries_;
+    DefinitionQuestion definition_question_;
 };
 
 }  // namespace ctxmem

@@ -9,8 +9,9 @@ namespace {
 constexpr std::size_t kFew = 64;   // most candidates for which each taken one is left out on trial
 constexpr std::size_t kSeeds = 6;  // large candidates that are tried first
 constexpr double kLarge = 0.05;    // their least value, as a share of the value of the window
-// Share of the value of a ring below which a window is as good as empty.
-constexpr double kNothing = 0.02;
+// A ring without room is split if the best window without it has at most this share of the value of
+// the window with a part of it.
+constexpr double kMuchLess = 0.3;
 constexpr double kGain = 1e-6;       // relative gain in value that makes another selection better
 constexpr double kLeastAdded = 0.4;  // share of its value that another version keeps at least
 constexpr int kDeepest = 12;         // labels and lead-ins below a lead-in
@@ -66,11 +67,11 @@ SelectionResult GreedyFill::best() {
     best_roots_ = roots_;
     if (chosen.outcome != Outcome::found || in_.min_density > 0 || all_fit(chosen)) return chosen;
     may_split_ = false;
-    if (chosen.value <= kNothing * largest_refused_) {  // next to nothing fits beside the rings
+    if (chosen.value <= kMuchLess * largest_refused_) {
         split_rings_ = true;
         SelectionResult other = run();
         split_rings_ = false;
-        if (other.outcome == Outcome::found && other.value > chosen.value) {
+        if (other.outcome == Outcome::found && chosen.value <= kMuchLess * other.value) {
             best_roots_ = roots_;
             return other;
         }

@@ -13,7 +13,11 @@ namespace {
 constexpr std::size_t kShortLead = 240;    // bytes of a line above a list that may introduce it
 constexpr std::size_t kFirstAnswer = 160;  // bytes of the first sentence of an answer
 constexpr std::size_t kLastWords = 100;    // bytes at the end of what introduces a list
-constexpr std::size_t kAnswer = 24;        // bytes within which an answer such as "No." ends
+// Words after which a sentence does not end: what they announce is the code below.
+constexpr std::array<std::string_view, 21> kBreakOff = {
+    "with", "by",  "using", "run",  "do",   "perform", "type", "execute", "use",  "via", "is",
+    "to",   "and", "or",    "from", "into", "write",   "call", "mit",     "avec", "con"};
+constexpr std::size_t kAnswer = 24;      // bytes within which an answer such as "No." ends
 constexpr std::size_t kTornTail = 40;    // bytes of the end of a sentence that the text begins with
 constexpr std::size_t kShortTitle = 24;  // bytes of a heading of one or two words
 constexpr int kRelease = 3;              // level of a release that no # marks
@@ -128,7 +132,7 @@ std::size_t OutlineReader::take(std::size_t i) {
         return take_literal(i, lead_.indent, lead_or_owner(i));
     if ((next = take_patch(i)) > 0 || (next = take_fence(i)) > 0 || (next = take_table(i)) > 0 ||
         (next = take_json(i)) > 0 || (next = take_stray(i)) > 0 || (next = take_signature(i)) > 0 ||
-        (next = take_directive(i)) > 0)
+        (next = take_decoration(i)) > 0 || (next = take_directive(i)) > 0)
         return next;
     if ((next = take_doctest(i)) > 0 || (next = take_heading(i)) > 0 ||
         (next = take_question(i)) > 0 || (next = take_clause_title(i)) > 0 ||
@@ -434,11 +438,17 @@ void OutlineReader::tie_answer(std::int32_t first) {
         if (units_[u].also == kNoSpan) tie(static_cast<std::int32_t>(u), first);
 }
 
-// Whether a paragraph that ends with a full stop in line `last` introduces a list below it: "Users
-// must not do any of the following."
+// Whether a paragraph without a colon introduces what is below line `last`: a list ("Users must not
+// do any of the following.") or, if it breaks off, code ("You can run the tests with").
 bool OutlineReader::announces(std::string_view said, std::size_t last) const {
     const std::size_t below = filled(last + 1);
-    if (below >= count() || marker_of(content(below)).size == 0) return false;
+    if (below >= count()) return false;
+    if (content(below)[0] == '`' || evidence(below) > 1) {
+        const std::size_t space = said.find_last_of(" \n");
+        const std::string_view word = said.substr(space == said.npos ? 0 : space + 1);
+        return std::find(kBreakOff.begin(), kBreakOff.end(), word) != kBreakOff.end();
+    }
+    if (marker_of(content(below)).size == 0) return false;
     const std::string_view end = said.substr(said.size() - std::min(kLastWords, said.size()));
     for (const std::string_view word : {"following", "folgende", "suivant", "siguiente", "seguent",
                                         "volgende", "\u6B21\u306E", "\u4E0B\u5217", "\u4EE5\u4E0B"})
@@ -458,9 +468,11 @@ std::size_t OutlineReader::take_paragraph(std::size_t i) {
     if (scan >= end) return last + 1;
     if (!units_.empty() && begin < scan && units_.back().start == begin) begin = scan;
     const std::string_view said = text_.substr(begin, end - begin);
-    // A quotation needs the line that names its author: "Anna wrote:".
-    const bool quoted = content(i)[0] == '>' && lead_.colon;
-    const std::int32_t owning = quoted ? lead_or_owner(i) : owner(line(i).indent);
+    // A quotation needs the line that names its author ("Anna wrote:"), and a command of its own
+    // the line that says what it does ("Run the tests with").
+    const bool quoted = said[0] == '>' || (said[0] == '`' && said.back() == '`');
+    const bool introduced = quoted && lead_.colon;
+    const std::int32_t owning = introduced ? lead_or_owner(i) : owner(line(i).indent);
     close_lists(line(i).indent);
     const bool asked = headed && asks_above(begin);
     const std::int32_t first =

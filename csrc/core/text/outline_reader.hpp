@@ -147,6 +147,9 @@ private:
     bool underlines(std::size_t i) const;
     std::size_t paragraph_end(std::size_t i) const;
 
+    // Badges, comments and lines of tags: outline_decoration.cpp
+    std::size_t take_decoration(std::size_t i);
+
     // Contracts and laws: outline_clauses.cpp
     std::size_t take_clause_title(std::size_t i);
     std::size_t after_clause_title(std::size_t begin, std::size_t end) const;
