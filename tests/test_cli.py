@@ -389,11 +389,11 @@ def test_texts_in_latin_1_are_compared_and_reported(tmp_path, capsys):
     assert main(["dedup", str(tmp_path)]) == 1
     printed = capsys.readouterr()
     assert "same text" in printed.out
-    assert f"read as Windows-1252 ({tmp_path / 'c.txt'}:1)" in printed.err
+    assert f"read as Windows-1252: 1 ({tmp_path / 'c.txt'}:1)" in printed.err
     rows = [row.replace("fee", "Gebühr") for row in ROWS]
     (tmp_path / "d.jsonl").write_text("\n".join(rows), encoding="latin-1")
     assert main(["dedup", str(tmp_path / "d.jsonl")]) == 1
-    said = "2 not read: lines with bytes that are not UTF-8, read as U+FFFD"
+    said = "lines with bytes that are not UTF-8, read as U+FFFD: 2"
     assert f"{said} ({tmp_path / 'd.jsonl'}:1" in capsys.readouterr().err
 
 

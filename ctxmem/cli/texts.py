@@ -24,7 +24,8 @@ _RECORDS = (".json", ".jsonl", ".ndjson", ".parquet", ".json.gz", ".jsonl.gz", "
 _HITS = ("chunks", "hits", "documents", "results")
 _NO_TEXT = ("image", "audio", "video", "font")
 _NO_PASSAGE = "a record without a passage"
-_LATIN = "bytes that are not UTF-8, read as Windows-1252"
+_READ_AS = "that are not UTF-8, read as"
+_LATIN = f"files with bytes {_READ_AS} Windows-1252"
 _READ = frozenset((UNKNOWN, NO_MESSAGES, _NO_PASSAGE))  # reasons that are no damage
 
 
@@ -53,8 +54,8 @@ class Texts:
     def reasons(self) -> list[str]:
         """Return each reason in words, with where it was met first."""
         return [
-            f"{count:,} not read: {reason} ({self.stats.places[reason][0]}"
-            f"{', ...' if count > 1 else ''})"
+            (f"{reason}: {count:,}" if _READ_AS in reason else f"{count:,} not read: {reason}")
+            + f" ({self.stats.places[reason][0]}{', ...' if count > 1 else ''})"
             for reason, count in self.unread.items()
         ]
 
