@@ -211,3 +211,56 @@ def test_a_key_that_the_text_ends_with_has_lost_what_it_names():
     assert ("name", "fastapi:", "services:") == units(text, RECORD)[-1]
     shown = pack([Chunk(text, source="compose.yml")], 100, query="ports of django").text
     assert "services:\n  django:\n    ports:\n      - 8001" == shown
+
+
+SERVICES = """{
+  "services": [
+    {
+      "name": "billing",
+      "env": {"HOST": "db1", "PORT": 5432}
+    },
+    {
+      "name": "mail",
+      "env": {"HOST": "db2", "PORT": 6543}
+    }
+  ]
+}
+"""
+
+
+def test_the_members_of_an_entry_need_the_one_that_names_it():
+    needs = {said: need for _, said, need in units(SERVICES, RECORD)}
+    assert '"name": "billing",' == needs['"env": {"HOST": "db1", "PORT": 5432}']
+    assert '"name": "mail",' == needs['"env": {"HOST": "db2", "PORT": 6543}']
+    assert "{" == needs['"name": "mail",']
+
+
+@pytest.mark.parametrize("key", ["id", "order_id", "userId", "title", "SKU"])
+def test_an_entry_is_named_by_its_first_key_if_that_identifies(key):
+    text = SERVICES.replace('"name"', f'"{key}"')
+    needs = {said: need for _, said, need in units(text, RECORD)}
+    assert f'"{key}": "mail",' == needs['"env": {"HOST": "db2", "PORT": 6543}']
+
+
+@pytest.mark.parametrize("key", ["enabled", "comment", "paid", "1"])
+def test_another_first_key_names_nothing(key):
+    text = SERVICES.replace('"name"', f'"{key}"')
+    needs = {said: need for _, said, need in units(text, RECORD)}
+    assert "{" == needs['"env": {"HOST": "db2", "PORT": 6543}']
+
+
+def test_elements_of_one_kind_are_named_by_their_first_child():
+    text = (
+        "<orders>\n  <order>\n    <id>7</id>\n    <total>30</total>\n  </order>\n"
+        "  <order>\n    <id>8</id>\n    <total>45</total>\n  </order>\n</orders>\n"
+    )
+    needs = {said: need for _, said, need in units(text, RECORD)}
+    assert "<id>8</id>" == needs["<total>45</total>"]
+
+
+@pytest.mark.parametrize("budget", range(20, 80, 4))
+def test_no_window_shows_a_value_without_the_name_of_its_entry(budget):
+    chunk = Chunk(SERVICES, source="services.json")
+    shown = pack([chunk], budget, query="Which PORT has the mail service?").text
+    assert '"mail"' in shown or "6543" not in shown
+    assert '"billing"' in shown or "5432" not in shown

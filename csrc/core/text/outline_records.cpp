@@ -1,6 +1,7 @@
 // Records: JSON, read by its brackets; lines of keys and values, read by their indentation.
 #include <algorithm>
 #include <array>
+#include <string>
 
 #include "core/text/ascii.hpp"
 #include "core/text/json_cuts.hpp"
@@ -27,6 +28,28 @@ constexpr std::array<bool, 256> key_bytes() {
 constexpr auto kKeyBytes = key_bytes();
 
 bool is_key(char c) { return kKeyBytes[static_cast<unsigned char>(c)]; }
+
+// First keys of an entry that say which one it is, in lower case. Sorted.
+constexpr std::array<std::string_view, 32> kIdentities = {
+    "city", "code",      "country", "currency", "date",   "day",     "email", "file",
+    "host", "id",        "key",     "label",    "login",  "month",   "name",  "order",
+    "path", "plan",      "product", "question", "region", "service", "sku",   "slug",
+    "time", "timestamp", "title",   "uid",      "url",    "user",    "uuid",  "year"};
+constexpr std::size_t kLongIdentity = 120;  // bytes of the line of such a key
+
+// Whether the first key of a line says which entry the lines below it are about: "name", <id>,
+// "order_id", "userName".
+bool names_entry(std::string_view content) {
+    content.remove_prefix(std::min(content.size(), content.find_first_not_of("\"'<")));
+    std::size_t size = 0;
+    while (size < content.size() && (is_alpha(content[size]) || content[size] == '_')) ++size;
+    const std::string_view key = content.substr(0, size);
+    for (const std::string_view end : {"_id", "Id", "ID", "_name", "Name"})
+        if (key.ends_with(end)) return true;
+    std::string lowered(key);
+    for (char& c : lowered) c = static_cast<char>(c | 0x20);
+    return std::binary_search(kIdentities.begin(), kIdentities.end(), std::string_view(lowered));
+}
 
 // The content without the leading dashes of list items.
 std::string_view undashed(std::string_view content) {
@@ -296,6 +319,8 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
             comment = kNoSpan;
         } else {
             const std::int32_t unit = add_record(k, last, owning);
+            // Without a key, the members of an entry are known by the one that identifies it.
+            if (is_identity(k, unit)) owners_.back().unit = unit;
             // A one-line comment is shown with the member below it.
             if (comment != kNoSpan) tie(unit, comment);
             comment = kNoSpan;
@@ -369,6 +394,18 @@ std::int32_t OutlineReader::add_record(std::size_t k, std::size_t last, std::int
     own(indent, unit);
     openers_.push_back({indent, unit});
     return unit;
+}
+
+// Whether line k, whose unit was just appended, is the first member of an entry of a list and
+// identifies it: "name": "billing" in one of several {...}, <id>7</id> in one of several <order>.
+bool OutlineReader::is_identity(std::size_t k, std::int32_t unit) const {
+    if (owners_.size() < 2 || owners_.back().unit != unit - 1) return false;  // not in a list
+    if (kind(k) != LineKind::member || content(k).size() > kLongIdentity) return false;
+    const Unit& above = units_[static_cast<std::size_t>(unit) - 1];
+    const std::string_view opener =
+        text_.substr(above.start, trim_space(text_, above.start, line(k).first) - above.start);
+    const bool keyless = opener == "{" || (opener[0] == '<' && opener.find('=') == opener.npos);
+    return keyless && names_entry(content(k));
 }
 
 // Append a closing bracket or tag and tie it to the opener with the same indentation.
