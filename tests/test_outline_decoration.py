@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from outlines import CODE_FILE, FILLER, flagged, units
+from outlines import CODE_FILE, FILLER, LEAD_IN, flagged, units
 
 from ctxmem import pack
 
@@ -53,6 +53,12 @@ def test_decoration_is_one_unit_without_value(case):
 )
 def test_a_line_with_text_is_no_decoration(line):
     assert [] == flagged(f"# Gate\n\n{line}\n\nGate opens doors.\n", FILLER)
+
+
+def test_a_line_introduces_what_is_below_the_decoration():
+    text = "To open it, run:\n\n<!-- code-begin -->\n\n```sh\ngate open\n```\n"
+    assert ("fence", "```sh", "To open it, run:") in units(text)
+    assert ["To open it, run:"] == flagged(text, LEAD_IN)
 
 
 def test_in_a_file_of_code_nothing_is_decoration():

@@ -123,8 +123,11 @@ std::size_t OutlineReader::take_decoration(std::size_t i) {
     }
     const std::int32_t unit = add_line(i, SpanKind::other, kNoSpan, kFiller);
     close_block(unit);
-    while (i < count() && line(i).first < end) ++i;
-    return i;
+    std::size_t last = i;
+    while (last + 1 < count() && line(last + 1).first < end) ++last;
+    // A line above it introduces what is below it.
+    if (lead_.unit != kNoSpan && filled(lead_.line + 1) == i) lead_.line = last;
+    return last + 1;
 }
 
 }  // namespace ctxmem
