@@ -73,7 +73,9 @@ class Cutter:
         """
         while True:
             self._cut(table, layout, room)
-            cut = np.ones(len(table.segment_tokens), dtype=np.bool_)
+            # A unit that is longer than `room` is of a kind that is not cut; smaller parts of all
+            # others would not make it fit.
+            cut = np.diff(table.segment_span, axis=1)[:, 0] <= room
             for i in np.flatnonzero(np.diff(table.first_row) > 1).tolist():
                 cut[table.first_segment[i] : table.last_segment[i]] = False
             fit = table.segment_tokens[cut].max(initial=0) <= limit and _sections_fit(table, layout)
