@@ -430,5 +430,5 @@ def test_a_unit_that_cannot_be_cut_does_not_cut_the_others():
     badge = ".. |badge| image:: data:image/png;base64," + "iVBORw0KGgoAAAANSUhEUgAAAFkAAABZ" * 40
     sentence = "The gate of the northern harbour opens at six in the morning on every working day."
     text = f"Gate\n====\n\n{badge}\n\nNothing else. {sentence} It closes at the end of the day.\n"
-    window = pack([text], 40, query="When does the gate of the northern harbour open?")
-    assert sentence in window.text
+    _, table = pack_with_table([text], 40, query="When does the gate of the northern harbour open?")
+    assert sentence in table.segment_texts
