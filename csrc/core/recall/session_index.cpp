@@ -36,6 +36,14 @@ std::vector<std::size_t> byte_offsets(std::string_view text, std::span<const std
 
 }  // namespace
 
+Speaker speaker_of(std::string_view role) {
+    constexpr std::string_view kNames[kSpeakers] = {"user", "assistant", "tool", "system", "chunk"};
+    for (std::size_t i = 0; i < kSpeakers; ++i)
+        if (role == kNames[i]) return static_cast<Speaker>(i);
+    throw std::invalid_argument("role is '" + std::string(role) +
+                                "'; expected user, assistant, tool, system or chunk");
+}
+
 struct SessionIndex::Scores {
     std::vector<float> passage, message, total;
     std::vector<std::uint32_t> touched;  // messages with a score of their own, ascending
@@ -319,7 +327,7 @@ Found SessionIndex::search(std::string_view question, std::size_t limit,
         const std::uint32_t m = order[i];
         found.message.push_back(messages_[m].number);
         found.score.push_back(scores.total[m]);
-        found.speaker.push_back(messages_[m].speaker);
+        found.speaker.push_back(static_cast<std::uint8_t>(messages_[m].speaker));
         for (std::uint32_t p = messages_[m].first; p < end_of(m); ++p) {
             found.start.push_back(passages_[p].start);
             found.end.push_back(passages_[p].end);
@@ -328,6 +336,28 @@ Found SessionIndex::search(std::string_view question, std::size_t limit,
         found.first.push_back(static_cast<std::int64_t>(found.start.size()));
     }
     return found;
+}
+
+MessageColumns SessionIndex::messages() const {
+    MessageColumns live;
+    for (const Message& message : messages_) {
+        if (message.removed) continue;
+        live.number.push_back(message.number);
+        live.speaker.push_back(static_cast<std::uint8_t>(message.speaker));
+        live.time.push_back(message.time);
+    }
+    return live;
+}
+
+PassageColumns SessionIndex::passages() const {
+    PassageColumns live;
+    for (const Passage& passage : passages_) {
+        if (messages_[passage.message].removed) continue;
+        live.message.push_back(messages_[passage.message].number);
+        live.start.push_back(passage.start);
+        live.end.push_back(passage.end);
+    }
+    return live;
 }
 
 std::size_t SessionIndex::memory() const {
