@@ -91,20 +91,6 @@ def forced_name(choice: Any) -> str | None:
 # The rendering of OpenAI's tools ------------------------------------------------------------------
 
 
-def rendered_tools(schemas: Iterable[Any]) -> str:
-    """Return the text of tools that are functions, as TypeScript.
-
-    >>> print(rendered_tools([{"name": "now", "description": "Tell the time."}]))
-    namespace functions {
-    <BLANKLINE>
-    // Tell the time.
-    type now = () => any;
-    <BLANKLINE>
-    } // namespace functions
-    """
-    return _HEAD + "".join(map(_rendered, schemas)) + _FOOT
-
-
 class OpenaiTool(NamedTuple):
     """What OpenAI's models read of a tool.
 
@@ -118,7 +104,13 @@ class OpenaiTool(NamedTuple):
 
 
 def openai_tool(schema: Any) -> OpenaiTool:
-    """Return what OpenAI's models read of a tool."""
+    """Return what OpenAI's models read of a tool.
+
+    >>> print(openai_tool({"name": "now", "description": "Tell the time."}).text, end="")
+    // Tell the time.
+    type now = () => any;
+    <BLANKLINE>
+    """
     function = _function_of(schema)
     if function is None:
         return OpenaiTool("", as_json(schema, -1))

@@ -73,9 +73,9 @@ class Cut(NamedTuple):
         return self.gain > 0 and self.saves > 0
 
 
-def horizon(calls: int, share: float = 0.5) -> float:
+def horizon(calls: int) -> float:
     """Return how many calls are still to come, by how many there were."""
-    return max(FEWEST_CALLS, share * calls)
+    return max(FEWEST_CALLS, 0.5 * calls)
 
 
 def cuts(

@@ -409,12 +409,12 @@ def _sequence(value: Any, where: str) -> Sequence[Any]:
     return value
 
 
-def _integer(value: Any, where: str, low: int, high: int = LARGEST) -> int:
+def _integer(value: Any, where: str, low: int) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         _wrong_type(value, where, "a whole number")
     number = operator.index(value)
-    if not low <= number <= high:
-        raise InputError(f"{where} is {number:,}; it must be {low:,} to {high:,}")
+    if not low <= number <= LARGEST:
+        raise InputError(f"{where} is {number:,}; it must be {low:,} to {LARGEST:,}")
     return number
 
 
