@@ -88,6 +88,16 @@ def forced_name(choice: Any) -> str | None:
     return "" if choice.get("type") in ("any", "required", "tool", "function") else None
 
 
+def result_message(call: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """Return the message that answers a call, in the form of the call."""
+    if call.get("type") == "tool_use":
+        block = {"type": "tool_result", "tool_use_id": call.get("id"), "content": text}
+        return {"role": "user", "content": [block]}
+    if call.get("type") == "function_call":
+        return {"type": "function_call_output", "call_id": call.get("call_id"), "output": text}
+    return {"role": "tool", "tool_call_id": call.get("id"), "content": text}
+
+
 # The rendering of OpenAI's tools ------------------------------------------------------------------
 
 
