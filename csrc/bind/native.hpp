@@ -1,4 +1,4 @@
-// What the bindings share: each room binds its functions in a file of its own, so that they compile
+// What the bindings share: each part of the core is bound in a file of its own, so that they compile
 // side by side, and strings cross as views of CPython's own UTF-8.
 #pragma once
 #include <pybind11/numpy.h>

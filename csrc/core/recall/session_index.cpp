@@ -137,14 +137,14 @@ std::size_t SessionIndex::add(std::uint32_t number, Speaker speaker, std::string
     if (!messages_.empty() && number <= messages_.back().number)
         throw std::invalid_argument("messages are added in ascending order of their numbers");
     if (text.size() > kNone) throw std::length_error("the text is longer than 4 GB");
-    const std::vector<Stretch> cuts = cut_passages(text, byte_offsets(text, edges));
+    const std::vector<ByteRange> cuts = cut_passages(text, byte_offsets(text, edges));
     if (passages_.size() + cuts.size() >= kMostPassages)
         throw std::length_error("the index holds as many passages as it can");
     push_message(number, speaker, time);
     const auto m = static_cast<std::uint32_t>(messages_.size() - 1);
     distinct_.clear();
     std::size_t at = 0, point = 0;
-    for (const Stretch& cut : cuts) {
+    for (const ByteRange& cut : cuts) {
         const auto passage = static_cast<std::uint32_t>(passages_.size());
         const std::string_view body = text.substr(cut.begin, cut.end - cut.begin);
         point += code_points(text.substr(at, cut.begin - at));
