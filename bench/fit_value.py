@@ -57,7 +57,7 @@ STRUCTURED = ("pycode", "qmsum", "tatqa")
 """Sets of tables, code and dialogue."""
 
 
-FOREST = {
+BOOSTING = {
     "objective": "cross_entropy",
     "learning_rate": 0.05,
     "num_leaves": 12,
@@ -310,7 +310,7 @@ def fit(
         weight=weights / weights.mean(),
         feature_name=list(names),
     )
-    return lightgbm.train({"seed": seed, "monotone_constraints": monotone, **FOREST}, data, TREES)
+    return lightgbm.train({"seed": seed, "monotone_constraints": monotone, **BOOSTING}, data, TREES)
 
 
 class Model(NamedTuple):

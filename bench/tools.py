@@ -36,9 +36,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ctxmem
+from ctxmem.chat.tools import compact_json
 from ctxmem.tokens import resolve
 from ctxmem.toolset import Tool, answer_find, find_tool, rank_tools, read_tools
-from ctxmem.toolset.forms import schema_text
 
 from . import sentence_vectors
 from .reporting import print_report
@@ -65,10 +65,10 @@ class Sizes:
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         count = resolve("o200k_base").count
-        self.full = [int(count(schema_text(tool.full))) for tool in tools]
-        self.short = [int(count(schema_text(tool.short))) for tool in tools]
+        self.full = [int(count(compact_json(tool.full))) for tool in tools]
+        self.short = [int(count(compact_json(tool.short))) for tool in tools]
         self.line = [int(count(tool.line + "\n")) for tool in tools]
-        self.finder = int(count(schema_text(find_tool(named=tools))))
+        self.finder = int(count(compact_json(find_tool(named=tools))))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -223,7 +223,7 @@ def by_assemble(tools: Sequence[Tool]) -> Choose:
 
 def by_words(tools: Sequence[Tool]) -> Rank:
     """Rank by BM25 (k1 1.5, b 0.75) over the words of names, descriptions and arguments."""
-    texts = [_words(schema_text(tool.schema)) for tool in tools]
+    texts = [_words(compact_json(tool.schema)) for tool in tools]
     counts = [Counter(words) for words in texts]
     mean = statistics.fmean(map(len, texts))
     held = Counter(word for count in counts for word in count)

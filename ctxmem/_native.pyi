@@ -163,7 +163,7 @@ TEXT_KINDS: tuple[str, ...]
 # dedup
 def near_duplicate_groups(
     texts: list[str],
-    priority: NDArray[np.float64] | None,
+    priority: NDArray[np.float64],
     threshold: float,
     ngram: int,
     characters: bool = False,
@@ -177,7 +177,7 @@ def text_overlaps(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]: ...
 def near_duplicate_groups_sketched(
     texts: list[str],
-    priority: NDArray[np.float64] | None,
+    priority: NDArray[np.float64],
     threshold: float,
     ngram: int,
     characters: bool = False,

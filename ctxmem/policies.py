@@ -1,7 +1,7 @@
 """Eviction policies by name, and a page table that asks one of them.
 
 =======  =========================================================================================
-auto     learns when pages like it were used again, and keeps those worth waiting for; the default
+auto     learns when pages like it were used again, and keeps those soon used again; the default
 lru      the page unused for longest goes
 fifo     the oldest page goes
 sieve    the oldest page not used since a hand last passed it goes

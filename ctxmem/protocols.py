@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from ctxmem.errors import PageDamageError
 from ctxmem.schema import PageId, Record
 
-_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+NO_PAGES: Mapping[Any, Any] = MappingProxyType({})
 
 
 @runtime_checkable
@@ -189,7 +189,7 @@ class PageStore(Protocol):
         session: str,
         records: Sequence[bytes],
         *,
-        pages: Mapping[PageId, bytes] = _NOTHING,
+        pages: Mapping[PageId, bytes] = NO_PAGES,
         expect: int | None = None,
     ) -> int:
         """Write pages and records, all or none, and return the session's new version.

@@ -1,4 +1,4 @@
-"""Fixtures of all rooms, and how long properties are tried."""
+"""Fixtures of all modules, and how long properties are tried."""
 
 from __future__ import annotations
 
@@ -130,6 +130,25 @@ def upstream():
     made = Upstream()
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def strict():
+    """Return an upstream that refuses what a provider refuses, and else answers "Done."."""
+    from upstream.app import App
+    from upstream.server import Upstream
+
+    with Upstream(App(script="Done.")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def house():
+    """Return gateways of every mode, each with an upstream."""
+    from gateway_doors import open_house
+
+    with open_house() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from assembled_requests import PROVIDERS, sentence
 from test_assemble_valid import ADVICE, BESIDE, PATHS, post
-from upstream.app import App
-from upstream.server import Upstream
 from upstream_requests import said
 
 import ctxmem
@@ -102,12 +100,6 @@ def test_texts_without_anything_in_common_cost_no_reading(monkeypatch: Any) -> N
     monkeypatch.setattr(layout, "folded", lambda *_: pytest.fail("read"))
     request = ctxmem.assemble(ASKED, 2000, history=HISTORY, passages=[OTHER])
     assert OTHER in last_text(request)
-
-
-@pytest.fixture(scope="module")
-def strict():
-    with Upstream(App(script="Done.")) as upstream:
-        yield upstream
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -8,8 +8,6 @@ from collections import Counter
 import pytest
 from assembled_requests import PROVIDERS, random_request
 from fuzz_size import ALL
-from upstream.app import App
-from upstream.server import Upstream
 from upstream_requests import CHAT, MESSAGES, RESPONSES, post, said
 
 import ctxmem
@@ -26,12 +24,6 @@ ADVICE = {"duplicate_message", "repeated_passage", "prefix_breaker"}
 FAST = 8
 CHUNK = 50
 CHUNKS = 34 if ALL else 6  # of each provider: 900 requests, 5,100 with CTXMEM_FUZZ=all
-
-
-@pytest.fixture(scope="module")
-def strict():
-    with Upstream(App(script="Done.")) as upstream:
-        yield upstream
 
 
 def judged(strict, provider: str, seeds, wire: str = "") -> Counter:

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from assembled_requests import PROVIDERS, history
 from test_assemble_valid import ADVICE, BESIDE, PATHS, post
-from upstream.app import App
-from upstream.server import Upstream
 from upstream_requests import said
 from usages import png
 
@@ -246,12 +244,6 @@ def test_hostile_messages_are_converted(provider) -> None:
     asked, called = converted(given, provider).messages
     assert "Hear." in json.dumps(asked)
     assert deep in json.dumps(called)
-
-
-@pytest.fixture(scope="module")
-def strict():
-    with Upstream(App(script="Done.")) as upstream:
-        yield upstream
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from client_drivers.registry import DRIVERS, run
-from gateway_doors import COMMON, MODES, open_house
+from gateway_doors import COMMON, MODES
 
 SDK = (*COMMON, "overloaded")
 LITE = tuple(name for name in COMMON if name != "abort")
@@ -39,12 +39,6 @@ def pairs(drivers: dict[str, tuple[str, ...]]) -> list[Any]:
         for driver, names in drivers.items()
         for scenario in names
     ]
-
-
-@pytest.fixture(scope="module")
-def house():
-    with open_house() as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("door", MODES)

@@ -10,7 +10,7 @@ import socket
 import httpx
 import openai
 import pytest
-from gateway_doors import MODES, gateways, open_house
+from gateway_doors import MODES, gateways
 from upstream.script import Failure, Raw, Reply, Text, Thinking, ToolCall
 
 PATHS = {
@@ -30,12 +30,6 @@ PARTS = [Thinking("I think."), Text("Größe and 大小. "), ToolCall("look", {"
 CLIENT = httpx.Client(verify=False, timeout=30)
 # What a server adds for the connection to its own client.
 HOP_HEADERS = {"date", "server", "connection", "keep-alive", "transfer-encoding"}
-
-
-@pytest.fixture(scope="module")
-def house():
-    with open_house() as opened:
-        yield opened
 
 
 keys = (f"sk-fault-{number}-key" for number in itertools.count())

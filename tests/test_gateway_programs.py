@@ -17,7 +17,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from gateway_doors import COMMON, MODES, open_house
+from gateway_doors import COMMON, MODES
 from upstream.script import Failure, Reply, ToolCall, ToolLoop
 
 TESTS = Path(__file__).resolve().parent
@@ -66,12 +66,6 @@ wire_api = "responses"
 """
 NOTE = "the cat sat on the mat"
 SECONDS = 120
-
-
-@pytest.fixture(scope="module")
-def house():
-    with open_house() as opened:
-        yield opened
 
 
 def output_of(command: list[str], **more) -> str:

@@ -134,7 +134,7 @@ CASES: dict[str, Callable[[], Callable[[], object]]] = {
     "differences": texts_that_differ,
     "pairs": lambda: partial(_testing.near_duplicate_pairs, similar(12_000), 0.1, 1),
     "sketched groups": lambda: partial(
-        _native.near_duplicate_groups_sketched, similar(12_000) * 20, None, 0.9, 1
+        _native.near_duplicate_groups_sketched, similar(12_000) * 20, np.zeros(240_000), 0.9, 1
     ),
     "minhash_texts": lambda: partial(_native.minhash_texts, [WORDS] * 250_000, 3),
     "minhash": lambda: partial(

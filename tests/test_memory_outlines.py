@@ -10,7 +10,7 @@ from test_memory_schedule import call, opening, result
 
 import ctxmem
 from ctxmem import Memory, count_tokens
-from ctxmem.memory.outlines import kind_of, outline_lines
+from ctxmem.memory.outlines import kind_of, outline_places
 
 SOURCE = '''"""Loads orders."""
 import json
@@ -49,6 +49,10 @@ LOG = "\n".join(
 )
 
 
+def outline_lines(text: str, kind: Any, room: int, count: Any = count_tokens) -> list[str]:
+    return outline_places(text, kind, room, count)[1]
+
+
 def test_a_text_is_code_lines_or_data_by_how_it_reads():
     assert kind_of(SOURCE) == "code"
     numbered = "\n".join(f"{n}:{line}" for n, line in enumerate(SOURCE.split("\n"), 1))
@@ -60,7 +64,7 @@ def test_a_text_is_code_lines_or_data_by_how_it_reads():
 
 
 def test_the_outline_of_code_keeps_first_line_imports_and_signatures_and_no_body():
-    lines = outline_lines(SOURCE, "code", 200, count_tokens)
+    lines = outline_lines(SOURCE, "code", 200)
     assert lines[0] == '"""Loads orders."""'
     assert {"import json", "from pathlib import Path"} < set(lines)
     assert "class OrderLoader:" in lines
@@ -70,13 +74,13 @@ def test_the_outline_of_code_keeps_first_line_imports_and_signatures_and_no_body
 
 
 def test_outer_signatures_are_kept_before_inner_ones_where_room_is_short():
-    lines = outline_lines(SOURCE, "code", 18, count_tokens)
+    lines = outline_lines(SOURCE, "code", 18)
     assert {"class OrderLoader:", "def run_all(folder):"} < set(lines)
     assert not [line for line in lines if "self" in line]
 
 
 def test_the_outline_of_a_log_keeps_failures_both_ends_and_counts_equal_forms():
-    assert outline_lines(LOG, "lines", 200, count_tokens) == [
+    assert outline_lines(LOG, "lines", 200) == [
         "build of project harbour begins",
         "[  1/120] compiling src/part_1.cc in 7 ms (119 such lines)",
         "src/part_60.cc:14: error: 'berth' was not declared in this scope",
@@ -85,13 +89,13 @@ def test_the_outline_of_a_log_keeps_failures_both_ends_and_counts_equal_forms():
 
 
 def test_the_failure_is_kept_first_where_room_is_short():
-    assert outline_lines(LOG, "lines", 22, count_tokens) == [
+    assert outline_lines(LOG, "lines", 22) == [
         "src/part_60.cc:14: error: 'berth' was not declared in this scope"
     ]
 
 
 def test_a_failure_that_is_longer_than_the_room_is_cut():
-    (line,) = outline_lines(LOG, "lines", 16, count_tokens)
+    (line,) = outline_lines(LOG, "lines", 16)
     assert line.startswith("src/part_60.cc:14: error:")
     assert line.endswith("…")
 

@@ -168,7 +168,7 @@ def test_a_chat_that_ends_at_any_call_costs_no_more_than_its_whole_history(price
             assert bill.cost <= 1.02 * whole.cost
         memory.append(message)
         history.append(Block(i, meter.message(message, i)))
-    assert edits or prices == "deepseek"  # where a hit costs a fiftieth, nothing is worth an edit
+    assert edits or prices == "deepseek"  # where a hit costs a fiftieth, no edit pays
     assert bill.cost <= 1.005 * whole.cost
 
 
@@ -199,7 +199,7 @@ def test_a_window_too_short_for_the_cache_has_the_full_price_until_it_has_grown(
 def test_an_edit_that_leaves_too_little_for_the_cache_loses_until_the_window_has_grown():
     [cut] = schedule.cuts(
         [schedule.Span(200, 0, 3, 200)], stable=1100, heading=20, most_noted=100,
-        prices=PRICES["openai"], calls=10.0, reuse=Reuse(), fault=0.0, growth=104.0,
+        prices=PRICES["openai"], calls=10.0, reuse=Reuse(), miss_cost=0.0, growth=104.0,
     )  # fmt: skip
     # 920 tokens are left. Without the edit this call reads 1,100 at a tenth.
     assert cut.at_once == pytest.approx(920 - 110)
@@ -212,6 +212,6 @@ def test_an_edit_that_leaves_enough_is_shown_as_it_is_ranked():
     spans = [schedule.Span(500, 10, 3, 500), schedule.Span(2500, 10, 1, 2500)]
     first = schedule.cuts(
         spans, stable=3000, heading=20, most_noted=100, prices=PRICES["anthropic"], calls=10.0,
-        reuse=Reuse(), fault=0.1, growth=50.0,
+        reuse=Reuse(), miss_cost=0.1, growth=50.0,
     )[0]  # fmt: skip
     assert (first.at_once, first.saves) == pytest.approx((first.cost, first.gain))

@@ -14,7 +14,7 @@ from ctxmem.chat import MEDIA_RULES, OVERHEAD
 from ctxmem.chat.media import file_tokens, media_rows
 from ctxmem.chat.overhead import MODELS, overhead_of
 from ctxmem.chat.sizes import image_size, mp4_seconds, pdf_pages, wav_seconds
-from ctxmem.chat.tools import rendered_tools
+from ctxmem.chat.tools import openai_tool
 
 RECORDED = [pytest.param(entry, id=f"{entry['id']}-{entry['kind']}") for entry in USAGES]
 
@@ -87,8 +87,7 @@ def test_tools_are_written_as_typescript():
         },
         {"type": "function", "name": "now", "parameters": {"type": "object", "properties": {}}},
     ]
-    expected = """namespace functions {
-
+    expected = """\
 // Tell it.
 type weather = (_:{
 // Weather
@@ -105,8 +104,8 @@ lat?: number | null,
 
 type now = () => any;
 
-} // namespace functions"""
-    assert expected == rendered_tools(tools)
+"""
+    assert expected == "".join(openai_tool(tool).text for tool in tools)
 
 
 @pytest.mark.parametrize(

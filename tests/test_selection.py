@@ -185,6 +185,6 @@ def test_text_that_chunks_of_sections_share_is_worth_its_tokens_once():
     ]
     window = pack(chunks, 50, sections=[ctxmem.Section("facts")])
     assert window.text == BOOK[0:43]
-    # Nothing is known of them, so that a token is worth 1.
+    # Nothing is known of them, so that a token has the value 1.
     assert window.value == ctxmem.count_tokens(window.text)
     assert window.value <= window.upper_bound

@@ -27,6 +27,7 @@ from sample_texts import (
 )
 
 from ctxmem import _native, _testing
+from ctxmem.dedup import find_near_duplicates
 
 # The oracle
 
@@ -217,12 +218,12 @@ def test_higher_priority_represents_and_ties_go_to_the_first():
     assert as_rows(*taken) == [(0, 1.0), (0, 2 / 3), (0, 1.0)]
 
 
-def test_without_priorities_the_text_of_most_characters_represents():
+@pytest.mark.parametrize("method", ["exact", "sketch"])
+def test_the_text_of_most_characters_represents(method):
     texts = ["é é é ab cd", "é é é ab cd ef", "\N{GRINNING FACE} é é é ab cd ef"]
-    for find in (_native.near_duplicate_groups, _native.near_duplicate_groups_sketched):
-        lengths = find(texts, np.array([len(text) for text in texts], float), 0.3, 3)
-        assert as_rows(*lengths) == as_rows(*find(texts, None, 0.3, 3))
-        assert lengths[0].tolist() == [2, 2, 2]
+    (group,) = find_near_duplicates(texts, 0.3, method=method)
+    assert group == [0, 1, 2]
+    assert group.representative == 2
 
 
 def test_overlaps_of_a_sliding_window_form_a_chain():

@@ -21,6 +21,7 @@ from ctxmem.bench.tool_schemas import (
 from ctxmem.bench.tools import Sizes, by_value, by_words, ours, steps, top_k
 
 import ctxmem
+from ctxmem.chat.tools import compact_json
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.toolset import (
     FIND_TOOL,
@@ -32,7 +33,7 @@ from ctxmem.toolset import (
     read_tools,
     shaped,
 )
-from ctxmem.toolset.forms import brief, schema_text
+from ctxmem.toolset.forms import brief
 from ctxmem.toolset.words import stems
 
 DELETE = {
@@ -101,8 +102,8 @@ def test_short_form_demands_the_same_and_is_shorter():
         full, short = tool.full["function"], tool.short["function"]
         assert rules(short["parameters"]) == rules(full["parameters"])
         assert full["description"].startswith(short["description"][:8])
-        assert len(schema_text(tool.short)) <= len(schema_text(tool.full))
-        shorter += len(schema_text(tool.short)) < len(schema_text(tool.full))
+        assert len(compact_json(tool.short)) <= len(compact_json(tool.full))
+        shorter += len(compact_json(tool.short)) < len(compact_json(tool.full))
     assert shorter > 290
 
 
@@ -235,7 +236,7 @@ def test_hostile_schemas_are_read_and_ranked(parameters):
         parameters["$defs"]["n"] = {"properties": {"n": {"$ref": "#/$defs/n"}}}
     given = [{"name": "odd", "parameters": parameters}, {"name": "weather", "description": 3}]
     odd, _ = read_tools(given)
-    assert json.loads(schema_text(odd.short))["name"] == "odd"
+    assert json.loads(compact_json(odd.short))["name"] == "odd"
     chances = rank_tools("what is the weather?", given)
     assert chances[1] > chances[0]
 

@@ -1,4 +1,4 @@
-"""What a passage is worth: BM25 against its slow twin, evidence by hand."""
+"""The value of a passage: BM25 against its slow twin, evidence by hand."""
 
 from __future__ import annotations
 

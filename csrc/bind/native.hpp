@@ -1,4 +1,4 @@
-// What the bindings share: each room binds its functions in a file of its own, so that they compile
+// What the bindings share: each part of the core is bound in a file of its own, so that they compile
 // side by side, and strings cross as views of CPython's own UTF-8.
 #pragma once
 #include <pybind11/numpy.h>
@@ -111,13 +111,20 @@ std::span<const T> column(const Array<T>& array) {
 // raises) arrives; it throws the exception of the handler. A time limit of 0 seconds is none.
 StopToken stop_on_signal(double time_limit = 0);
 
-// The result of work(stop): without the GIL, and ended by Ctrl-C, if the texts are large.
+// The result of work(stop): without the GIL, and ended by Ctrl-C or after a time limit in seconds,
+// where 0 is none.
+template <class Work>
+auto run_unlocked(Work&& work, double time_limit = 0) {
+    const py::gil_scoped_release unlocked;
+    StopToken stop = stop_on_signal(time_limit);
+    return work(stop);
+}
+
+// The same if the texts are large; for small ones the GIL is kept.
 template <class Work>
 auto run_stoppable(std::size_t bytes, Work&& work) {
     if (bytes < kReleaseFrom) return work(StopToken::none());
-    const py::gil_scoped_release unlocked;
-    StopToken stop = stop_on_signal();
-    return work(stop);
+    return run_unlocked(work);
 }
 
 void bind_words(py::module_& m);

@@ -1,7 +1,6 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <cstring>
 #include <iterator>
 #include <optional>
 #include <span>
@@ -22,64 +21,34 @@ void warn(const char* message) {
     if (PyErr_WarnEx(category.ptr(), message, 1) != 0) throw py::error_already_set();
 }
 
-// What is given, or the characters of each text.
-std::vector<double> priorities_of(const std::optional<Array<double>>& given,
-                                  const py::list& texts) {
-    std::vector<double> priorities;
-    if (given) {
-        const auto values = column(*given);
-        priorities.assign(values.begin(), values.end());
-    } else {
-        priorities.reserve(texts.size());
-        for (const py::handle text : texts)
-            priorities.push_back(static_cast<double>(PyUnicode_GET_LENGTH(text.ptr())));
-    }
-    return priorities;
+py::tuple columns_of(Groups&& found) {
+    return py::make_tuple(to_array(std::move(found.representative)),
+                          to_array(std::move(found.similarity)));
 }
 
-// A key of 16 bytes, a digest of the texts; none: the key of this process.
-WordKey key_of_digest(const py::bytes& digest) {
-    const auto bytes = static_cast<std::string_view>(digest);
-    if (bytes.empty()) return process_key();
-    if (bytes.size() != 16) throw std::invalid_argument("expected a key of 16 bytes, or none");
-    std::uint64_t halves[2];
-    std::memcpy(halves, bytes.data(), sizeof halves);
-    return word_key(halves[0], halves[1]);
-}
-
-py::tuple groups(const py::list& list, const std::optional<Array<double>>& priority,
-                 double threshold, int ngram, bool characters, bool containment,
-                 std::size_t threads, const py::bytes& key) {
+py::tuple groups(const py::list& list, const Array<double>& priority, double threshold, int ngram,
+                 bool characters, bool containment, std::size_t threads, const py::bytes& key) {
     const Texts texts(list);
-    const WordKey word_key = key_of_digest(key);
-    const std::vector<double> priorities = priorities_of(priority, list);
-    Groups found;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        found = near_duplicate_groups(texts.views(), priorities,
-                                      similarity_options(threshold, ngram, characters, containment),
-                                      threads, stop, word_key);
-    }
+    const auto priorities = column(priority);
+    const WordKey word_key = word_key_of_digest(std::string_view(key));
+    const SimilarityOptions options = similarity_options(threshold, ngram, characters, containment);
+    Groups found = run_unlocked([&](StopToken& stop) {
+        return near_duplicate_groups(texts.views(), priorities, options, threads, stop, word_key);
+    });
     if (!found.exact)
         warn(
             "the texts share so many shingles that an exact comparison would be quadratic; "
             "candidates come from MinHash, so 1 in 100 of the pairs at the threshold is missed: "
             "raise ngram or the threshold for an exact answer");
-    return py::make_tuple(to_array(std::move(found.representative)),
-                          to_array(std::move(found.similarity)));
+    return columns_of(std::move(found));
 }
 
 py::tuple overlaps(const py::list& list, const Array<std::int32_t>& source,
                    std::int64_t min_chars) {
     const Texts texts(list);
     const auto sources = column(source);
-    Overlaps found;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        found = text_overlaps(texts.views(), sources, min_chars, stop);
-    }
+    Overlaps found = run_unlocked(
+        [&](StopToken& stop) { return text_overlaps(texts.views(), sources, min_chars, stop); });
     return py::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
                           to_array(std::move(found.offset)));
 }
@@ -88,30 +57,20 @@ py::array_t<std::uint8_t> shared_shingles(const py::list& list, const Array<std:
                                           int ngram) {
     const Texts texts(list);
     const auto groups = column(group);
-    std::vector<std::uint8_t> shared;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        shared = share_shingles(texts.views(), groups, ngram, stop);
-    }
-    return to_array(std::move(shared));
+    return to_array(run_unlocked(
+        [&](StopToken& stop) { return share_shingles(texts.views(), groups, ngram, stop); }));
 }
 
-py::tuple sketched_groups(const py::list& list, const std::optional<Array<double>>& priority,
-                          double threshold, int ngram, bool characters, std::size_t permutations,
-                          std::uint64_t seed, std::size_t threads) {
+py::tuple sketched_groups(const py::list& list, const Array<double>& priority, double threshold,
+                          int ngram, bool characters, std::size_t permutations, std::uint64_t seed,
+                          std::size_t threads) {
     const Texts texts(list);
-    const std::vector<double> priorities = priorities_of(priority, list);
-    Groups found;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        found = near_duplicate_groups_sketched(
-            texts.views(), priorities, similarity_options(threshold, ngram, characters, false),
-            permutations, seed, threads, stop);
-    }
-    return py::make_tuple(to_array(std::move(found.representative)),
-                          to_array(std::move(found.similarity)));
+    const auto priorities = column(priority);
+    const SimilarityOptions options = similarity_options(threshold, ngram, characters, false);
+    return columns_of(run_unlocked([&](StopToken& stop) {
+        return near_duplicate_groups_sketched(texts.views(), priorities, options, permutations,
+                                              seed, threads, stop);
+    }));
 }
 
 py::array_t<std::uint32_t> signatures_of_texts(const py::list& list, int ngram, bool characters,
@@ -121,24 +80,16 @@ py::array_t<std::uint32_t> signatures_of_texts(const py::list& list, int ngram, 
     const MinHash minhash(permutations, seed);
     py::array_t<std::uint32_t> out({texts.views().size(), permutations});
     std::uint32_t* rows = out.mutable_data();
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
+    run_unlocked([&](StopToken& stop) {
         sign_texts(texts.views(), characters ? Unit::character : Unit::word, ngram, minhash,
                    threads, stop, rows);
-    }
+    });
     return out;
 }
 
 py::array_t<std::int64_t> index_add(LshIndex& index, const py::list& list) {
     const Texts texts(list);
-    std::vector<std::int64_t> added;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        added = index.add(texts.views(), stop);
-    }
-    return to_array(std::move(added));
+    return to_array(run_unlocked([&](StopToken& stop) { return index.add(texts.views(), stop); }));
 }
 
 void index_remove(LshIndex& index, const Array<std::int64_t>& entries) {
@@ -150,12 +101,9 @@ void index_remove(LshIndex& index, const Array<std::int64_t>& entries) {
 py::tuple index_query(const LshIndex& index, const py::list& list,
                       std::optional<std::size_t> limit) {
     const Texts texts(list);
-    LshIndex::Matches found;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        found = index.query(texts.views(), limit.value_or(LshIndex::kNoLimit), stop);
-    }
+    LshIndex::Matches found = run_unlocked([&](StopToken& stop) {
+        return index.query(texts.views(), limit.value_or(LshIndex::kNoLimit), stop);
+    });
     return py::make_tuple(to_array(std::move(found.start)), to_array(std::move(found.entry)),
                           to_array(std::move(found.similarity)));
 }
@@ -186,9 +134,7 @@ void index_restore(LshIndex& index, const Array<std::uint64_t>& key,
     if (words.size() != std::size(state.key.words))
         throw std::invalid_argument("expected a key of four words");
     std::copy(words.begin(), words.end(), std::begin(state.key.words));
-    const py::gil_scoped_release release;
-    StopToken stop = stop_on_signal();
-    index.restore(state, stop);
+    run_unlocked([&](StopToken& stop) { index.restore(state, stop); });
 }
 
 }  // namespace
@@ -227,8 +173,8 @@ void bind_dedup(py::module_& m) {
         "near_duplicate_groups", &groups, py::arg("texts"), py::arg("priority"),
         py::arg("threshold"), py::arg("ngram"), py::arg("characters") = false,
         py::arg("containment") = false, py::arg("threads") = 1, py::arg("key") = py::bytes(),
-        "Return (representative, similarity to it) of every text: by descending priority (None: "
-        "the longest first), ties by index, each text not taken yet takes every such text at the "
+        "Return (representative, similarity to it) of every text: by descending priority, "
+        "ties by index, each text not taken yet takes every such text at the "
         "threshold or above. The key, 16 bytes, decides only where the comparison is given up for "
         "MinHash; a digest of the texts makes that the same in every process.");
     m.def(

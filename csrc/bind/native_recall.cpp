@@ -1,27 +1,13 @@
 #include <pybind11/stl.h>
 
 #include <mutex>
-#include <random>
 
 #include "bind/native.hpp"
 #include "core/recall/session_index.hpp"
+#include "core/support/secret.hpp"
 
 namespace ctxmem::bind {
 namespace {
-
-constexpr const char* kSpeakerNames[kSpeakers] = {"user", "assistant", "tool", "system", "chunk"};
-
-Speaker speaker_of(const std::string& role) {
-    for (std::size_t i = 0; i < kSpeakers; ++i)
-        if (role == kSpeakerNames[i]) return static_cast<Speaker>(i);
-    throw std::invalid_argument("role is '" + role +
-                                "'; expected user, assistant, tool, system or chunk");
-}
-
-std::uint64_t random_seed() {
-    std::random_device device;
-    return std::uint64_t{device()} << 32 | device();
-}
 
 // The index behind a lock, since an interpreter without the GIL may call it from several threads.
 class LockedIndex {
@@ -48,14 +34,11 @@ public:
             found = index_.search(texts.views()[0], limit,
                                   {weights, answer, near, asked, since, until, texts.views()[1]});
         }
-        std::vector<std::uint8_t> speakers;
-        for (const Speaker speaker : found.speaker)
-            speakers.push_back(static_cast<std::uint8_t>(speaker));
         return py::make_tuple(to_array(std::move(found.message)), to_array(std::move(found.score)),
                               to_array(std::move(found.first)), to_array(std::move(found.start)),
                               to_array(std::move(found.end)),
                               to_array(std::move(found.passage_score)),
-                              to_array(std::move(speakers)));
+                              to_array(std::move(found.speaker)));
     }
     std::vector<std::size_t> frequencies(const py::list& words) {
         const Texts texts(words, Surrogates::kept);
@@ -73,31 +56,16 @@ public:
         return index_.load(std::string_view(bytes));
     }
     py::tuple messages() {
-        std::vector<std::int64_t> number;
-        std::vector<std::uint8_t> speaker;
-        std::vector<double> time;
         const std::lock_guard lock(mutex_);
-        for (const auto& message : index_.messages()) {
-            if (message.removed) continue;
-            number.push_back(message.number);
-            speaker.push_back(static_cast<std::uint8_t>(message.speaker));
-            time.push_back(message.time);
-        }
-        return py::make_tuple(to_array(std::move(number)), to_array(std::move(speaker)),
-                              to_array(std::move(time)));
+        MessageColumns live = index_.messages();
+        return py::make_tuple(to_array(std::move(live.number)), to_array(std::move(live.speaker)),
+                              to_array(std::move(live.time)));
     }
     py::tuple passages() {
-        std::vector<std::int64_t> message, start, end;
         const std::lock_guard lock(mutex_);
-        const auto messages = index_.messages();
-        for (const auto& passage : index_.passages()) {
-            if (messages[passage.message].removed) continue;
-            message.push_back(messages[passage.message].number);
-            start.push_back(passage.start);
-            end.push_back(passage.end);
-        }
-        return py::make_tuple(to_array(std::move(message)), to_array(std::move(start)),
-                              to_array(std::move(end)));
+        PassageColumns live = index_.passages();
+        return py::make_tuple(to_array(std::move(live.message)), to_array(std::move(live.start)),
+                              to_array(std::move(live.end)));
     }
     std::size_t size() {
         const std::lock_guard lock(mutex_);

@@ -55,12 +55,7 @@ py::tuple select_units(
     input.joint_whole = joint_whole;
     input.joint_unit = view(joint_unit);
     input.bounded = bounded;
-    SelectionResult out;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        out = select(input, stop);
-    }
+    SelectionResult out = run_unlocked([&](StopToken& stop) { return select(input, stop); });
     constexpr const char* kOutcomes[] = {"found", "over_required", "under_minimum"};
     return py::make_tuple(kOutcomes[static_cast<int>(out.outcome)], out.section,
                           to_array(std::move(out.kept)), to_array(std::move(out.duplicate_of)),

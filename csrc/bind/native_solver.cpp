@@ -60,12 +60,11 @@ py::object solve_problem(const Numbers& starts, const Numbers& tokens, const Num
     problem.covers = lists(cover_starts, cover_concepts);
     problem.prefix = copied(prefix);
     problem.bonus = copied(bonus);
-    Solution solution;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal(time_limit);
-        solution = solve_packing(problem, {states, gap}, stop);
-    }
+    Solution solution = run_unlocked(
+        [&](StopToken& stop) {
+            return solve_packing(problem, {states, gap}, stop);
+        },
+        time_limit);
     return result("ctxmem._native", "Solution")(
         to_array(std::move(solution.chosen)), solution.value, solution.upper_bound,
         name_of(solution.status), solution.found, solution.price,

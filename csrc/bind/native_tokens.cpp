@@ -77,12 +77,10 @@ py::array_t<double> text_amounts_many(const CachingTokenizer& o200k, const Cachi
     const Texts held(texts);
     py::array_t<double> out({held.views().size(), kKinds, kAmounts});
     double* at = out.mutable_data();
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
+    run_unlocked([&](StopToken& stop) {
         text_amounts(o200k.tokenizer().plain_bpe(), cl100k.tokenizer().plain_bpe(), held.views(),
                      at, stop);
-    }
+    });
     return out;
 }
 

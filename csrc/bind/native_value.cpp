@@ -9,12 +9,8 @@ namespace {
 py::array_t<double> score_bm25(const py::list& texts, const py::list& queries) {
     const Texts text(texts);
     const Texts query(queries);
-    std::vector<double> scores;
-    {
-        py::gil_scoped_release unlocked;
-        StopToken stop = stop_on_signal();
-        scores = bm25(text.views(), query.views(), {}, stop);
-    }
+    std::vector<double> scores =
+        run_unlocked([&](StopToken& stop) { return bm25(text.views(), query.views(), {}, stop); });
     const auto rows = static_cast<py::ssize_t>(text.views().size());
     const auto columns = static_cast<py::ssize_t>(query.views().size());
     return to_array(std::move(scores)).reshape({rows, columns});
@@ -23,13 +19,8 @@ py::array_t<double> score_bm25(const py::list& texts, const py::list& queries) {
 py::array_t<float> evaluate(const GatedModel& model, const Features& features,
                             std::vector<float> (GatedModel::*verb)(const SpanFeatures&, StopToken&)
                                 const) {
-    std::vector<float> density;
-    {
-        py::gil_scoped_release unlocked;
-        StopToken stop = stop_on_signal();
-        density = (model.*verb)(features.features(), stop);
-    }
-    return to_array(std::move(density));
+    return to_array(
+        run_unlocked([&](StopToken& stop) { return (model.*verb)(features.features(), stop); }));
 }
 
 py::array_t<float> find_definitions(const Features& features) {
@@ -44,13 +35,8 @@ py::array_t<float> find_definitions(const Features& features) {
 
 py::array_t<float> revise(const GatedModel& model, const Features& features,
                           const Array<float>& density) {
-    std::vector<float> revised;
-    {
-        py::gil_scoped_release unlocked;
-        StopToken stop = stop_on_signal();
-        revised = model.revise(features.features(), view(density), stop);
-    }
-    return to_array(std::move(revised));
+    return to_array(run_unlocked(
+        [&](StopToken& stop) { return model.revise(features.features(), view(density), stop); }));
 }
 
 }  // namespace

@@ -38,9 +38,7 @@ public:
               input.vectors = view(vectors);
               input.query_vectors = view(query_vectors);
               input.width = vectors.ndim() == 2 ? static_cast<std::size_t>(vectors.shape(1)) : 0;
-              py::gil_scoped_release unlocked;
-              StopToken stop = stop_on_signal();
-              return SpanFeatures(input, stop);
+              return run_unlocked([&](StopToken& stop) { return SpanFeatures(input, stop); });
           }()) {}
 
     py::array_t<float> draft() const {

@@ -37,14 +37,10 @@ py::array_t<std::uint8_t> char_classes() {
 py::tuple pairs(const py::list& list, double threshold, int ngram, bool characters,
                 bool containment, std::size_t threads) {
     const Texts texts(list);
-    Pairs found;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        found = near_duplicate_pairs(texts.views(),
-                                     similarity_options(threshold, ngram, characters, containment),
-                                     threads, stop);
-    }
+    const SimilarityOptions options = similarity_options(threshold, ngram, characters, containment);
+    Pairs found = run_unlocked([&](StopToken& stop) {
+        return near_duplicate_pairs(texts.views(), options, threads, stop);
+    });
     return py::make_tuple(to_array(std::move(found.left)), to_array(std::move(found.right)),
                           to_array(std::move(found.similarity)));
 }
@@ -61,16 +57,14 @@ py::array_t<std::uint32_t> signatures(const Array<std::uint64_t>& shingles,
     const MinHash minhash(permutations, seed);
     py::array_t<std::uint32_t> out({starts.size() - 1, permutations});
     std::uint32_t* rows = out.mutable_data();
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
+    run_unlocked([&](StopToken& stop) {
         for (std::size_t i = 1; i < starts.size(); ++i, rows += permutations) {
             const auto begin = static_cast<std::size_t>(starts[i - 1]);
             const auto set = all.subspan(begin, static_cast<std::size_t>(starts[i]) - begin);
             stop.check(set.size() * permutations / 16);
             minhash.sign(set, rows);
         }
-    }
+    });
     return out;
 }
 
@@ -79,9 +73,7 @@ py::tuple sets_of(const py::list& list, int ngram, bool characters,
     const Texts texts(list);
     std::vector<std::uint64_t> shingles;
     std::vector<std::int64_t> start{0};
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
+    run_unlocked([&](StopToken& stop) {
         Arena arena;
         Shingler shingler(characters ? Unit::character : Unit::word, ngram, key_of(seed));
         for (const std::string_view text : texts.views()) {
@@ -90,7 +82,7 @@ py::tuple sets_of(const py::list& list, int ngram, bool characters,
             start.push_back(static_cast<std::int64_t>(arena.size()));
         }
         shingles.assign(arena.data(), arena.data() + arena.size());
-    }
+    });
     return py::make_tuple(to_array(std::move(shingles)), to_array(std::move(start)));
 }
 
@@ -111,12 +103,11 @@ py::object solve_classes(const Numbers& starts, const Numbers& tokens, const Num
     require_states(states);
     const Classes classes{starts.data(), tokens.data(), values.data(), mandatory.data(),
                           static_cast<std::size_t>(mandatory.size())};
-    Packing packing;
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal(time_limit);
-        packing = solve_knapsack(classes, budget, {states, gap}, stop);
-    }
+    Packing packing = run_unlocked(
+        [&](StopToken& stop) {
+            return solve_knapsack(classes, budget, {states, gap}, stop);
+        },
+        time_limit);
     return result("ctxmem._testing", "Packing")(to_array(std::move(packing.chosen)), packing.value,
                                                 packing.upper_bound, name_of(packing.status),
                                                 packing.price);
@@ -124,12 +115,9 @@ py::object solve_classes(const Numbers& starts, const Numbers& tokens, const Num
 
 py::array_t<float> final_features(const Features& features, const Array<float>& density) {
     std::vector<float> columns = features.features().draft();
-    {
-        const py::gil_scoped_release release;
-        StopToken stop = stop_on_signal();
-        const std::vector<float> made = features.features().finals(view(density), stop);
-        columns.insert(columns.end(), made.begin(), made.end());
-    }
+    const std::vector<float> made = run_unlocked(
+        [&](StopToken& stop) { return features.features().finals(view(density), stop); });
+    columns.insert(columns.end(), made.begin(), made.end());
     return features.rows(std::move(columns), SpanFeatures::final_names().size());
 }
 

@@ -14,18 +14,19 @@
 namespace ctxmem::bind {
 namespace {
 
+// The tokens of one text by a model, without the GIL if the text is large.
+template <class Model>
+std::int64_t count_by(const Model& model, const py::str& text) {
+    const Texts held(text);
+    return run_stoppable(held.bytes(), [&](StopToken&) { return model.count(held.views()[0]); });
+}
+
 class CountedModel {
 public:
     CountedModel(const py::handle& section, bool byte_level)
         : model_(token_model_from(json_of(section), byte_level)) {}
 
-    std::int64_t count(const py::str& text) const {
-        const Texts held(text);
-        const std::string_view view = held.views()[0];
-        if (view.size() < kReleaseFrom) return model_->count(view);
-        const py::gil_scoped_release release;
-        return model_->count(view);
-    }
+    std::int64_t count(const py::str& text) const { return count_by(*model_, text); }
     bool quick() const {
         const auto* merges = dynamic_cast<const MergeModel*>(model_.get());
         return merges == nullptr || merges->fast();
@@ -42,13 +43,7 @@ public:
         file_.pieces = {};
     }
 
-    std::int64_t count(const py::str& text) const {
-        const Texts held(text);
-        const std::string_view view = held.views()[0];
-        if (view.size() < kReleaseFrom) return model_.count(view);
-        const py::gil_scoped_release release;
-        return model_.count(view);
-    }
+    std::int64_t count(const py::str& text) const { return count_by(model_, text); }
     bool quick() const { return model_.fast(); }
     py::dict normaliser() const {
         py::dict spec;

@@ -21,12 +21,12 @@ _STAYS = "it stays as in the request before, for the prompt cache"
 _OUT = ("omitted", "indexed")
 
 _SAID = {
-    "full": "{gain}; it is worth its {tokens:,} tokens",
-    "short": "{gain}; its whole schema is not worth {more:,} tokens more",
-    "deferred": "{gain}; its schema is not worth {more:,} tokens more, and find_tool returns it",
-    "shortened": "its long texts are cut: the rest is not worth {more:,} tokens more",
-    "indexed": "the note about left-out messages has a line for it: the rest is not worth {more:,} "
-    "tokens more",
+    "full": "{gain}; its value justifies its {tokens:,} tokens",
+    "short": "{gain}; its whole schema does not justify {more:,} more tokens",
+    "deferred": "{gain}; its schema does not justify {more:,} more tokens; find_tool returns it",
+    "shortened": "its long texts are cut: the rest does not justify {more:,} more tokens",
+    "indexed": "the note about left-out messages has a line for it: the rest does not justify "
+    "{more:,} more tokens",
     "recalled": "{gain}; an excerpt is sent with the question",
     "indexed and recalled": "{gain}; the note has a line for it, and an excerpt is sent with the "
     "question",
@@ -97,7 +97,7 @@ _Row = tuple[str, int, float, int]
 def _said(form: str, gain: str, tokens: int, more: int) -> str:
     """Return why an item has this form."""
     if form == "omitted":  # most items
-        return f"{gain}; no form of it is worth its tokens beside what is sent"
+        return f"{gain}; no form of it justifies its tokens beside what is sent"
     return _SAID[form].format(gain=gain, tokens=tokens, more=more)
 
 

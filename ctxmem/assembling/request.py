@@ -100,6 +100,7 @@ class Request:
         Raises:
             InputError, InputTypeError: it is no call, or one of another tool.
         """
+        from ctxmem.chat.tools import result_message
         from ctxmem.toolset import answer_find
         from ctxmem.toolset.finding import NAME
 
@@ -112,12 +113,7 @@ class Request:
             raise InputError(f"the call is of {name!r}; expected a call of {NAME!r}")
         arguments = inner.get("arguments", inner.get("input"))
         text = answer_find(arguments, self._deferred, provider=self.provider)
-        if call.get("type") == "tool_use":
-            block = {"type": "tool_result", "tool_use_id": call.get("id"), "content": text}
-            return {"role": "user", "content": [block]}
-        if call.get("type") == "function_call":
-            return {"type": "function_call_output", "call_id": call.get("call_id"), "output": text}
-        return {"role": "tool", "tool_call_id": call.get("id"), "content": text}
+        return result_message(call, text)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the request as plain data, ready for JSON, with a schema version."""

@@ -153,7 +153,7 @@ def remember(memory: Memory | None, request: Request) -> None:
 
 
 def fit_stable(fitter: Fitter, before: State | None) -> tuple[Fitted, float]:
-    """Return the best request, near to the one before while that is worth its cache.
+    """Return the best request, near to the one before while its cache saves more.
 
     The second result is the value that it lost by tools that stayed.
     """

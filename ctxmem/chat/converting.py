@@ -333,7 +333,7 @@ def _blocks(
     return made
 
 
-def _inner(part: Part, index: int = 0) -> list[Part]:
+def _inner(part: Part) -> list[Part]:
     """Return the content of a result as parts."""
     found = inner_parts(part)
     if found is not None:

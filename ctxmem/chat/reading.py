@@ -185,7 +185,7 @@ def read(messages: Sequence[Any]) -> list[Turn]:
 
 
 def read_marked(message: Any, index: int) -> tuple[Turn, bytes | None]:
-    """Return the turn of a message, and its fingerprint where that is worth having."""
+    """Return the turn of a message, and its fingerprint where that saves time."""
     if type(message) is dict:
         if len(message) == 2:
             turn = _plain_turn(message)

@@ -88,21 +88,17 @@ def forced_name(choice: Any) -> str | None:
     return "" if choice.get("type") in ("any", "required", "tool", "function") else None
 
 
+def result_message(call: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """Return the message that answers a call, in the form of the call."""
+    if call.get("type") == "tool_use":
+        block = {"type": "tool_result", "tool_use_id": call.get("id"), "content": text}
+        return {"role": "user", "content": [block]}
+    if call.get("type") == "function_call":
+        return {"type": "function_call_output", "call_id": call.get("call_id"), "output": text}
+    return {"role": "tool", "tool_call_id": call.get("id"), "content": text}
+
+
 # The rendering of OpenAI's tools ------------------------------------------------------------------
-
-
-def rendered_tools(schemas: Iterable[Any]) -> str:
-    """Return the text of tools that are functions, as TypeScript.
-
-    >>> print(rendered_tools([{"name": "now", "description": "Tell the time."}]))
-    namespace functions {
-    <BLANKLINE>
-    // Tell the time.
-    type now = () => any;
-    <BLANKLINE>
-    } // namespace functions
-    """
-    return _HEAD + "".join(map(_rendered, schemas)) + _FOOT
 
 
 class OpenaiTool(NamedTuple):
@@ -118,7 +114,13 @@ class OpenaiTool(NamedTuple):
 
 
 def openai_tool(schema: Any) -> OpenaiTool:
-    """Return what OpenAI's models read of a tool."""
+    """Return what OpenAI's models read of a tool.
+
+    >>> print(openai_tool({"name": "now", "description": "Tell the time."}).text, end="")
+    // Tell the time.
+    type now = () => any;
+    <BLANKLINE>
+    """
     function = _function_of(schema)
     if function is None:
         return OpenaiTool("", as_json(schema, -1))

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any
 
 from ctxmem.errors import InputError
 from ctxmem.input_files import BadLineError, decoded, json_lines, read_bytes
@@ -127,8 +127,8 @@ def progress(stage: str, done: int = 0, of: int = 0) -> None:
     print(f"\r\x1b[K{stage}", end="", file=sys.stderr, flush=True)
 
 
-def print_json(data: Any, file: TextIO | None = None) -> None:
-    """Print data as JSON, to stdout unless another file is given."""
+def print_json(data: Any) -> None:
+    """Print data as JSON to stdout."""
     # ASCII, so that lone surrogates and any terminal's encoding are no concern of the reader's.
-    json.dump(data, file or sys.stdout, indent=2)
-    print(file=file or sys.stdout)
+    json.dump(data, sys.stdout, indent=2)
+    print()

@@ -48,9 +48,7 @@ class References:
         weights = np.concatenate([weight, BACKWARD * weight])
         self.around = _normal(both[:, 0], both[:, 1], weights, size)
 
-    def rank(
-        self, start: NDArray[np.float64] | None = None, *, damping: float = DAMPING
-    ) -> NDArray[np.float64]:
+    def rank(self, start: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return the PageRank of each symbol, from a distribution over symbols or from all alike.
 
         From a question, ranks also flow from a definition to its uses.
@@ -63,7 +61,7 @@ class References:
         for _ in range(ROUNDS):
             moved = np.bincount(target, weights=weight * rank[source], minlength=self.size)
             lost = 1.0 - moved.sum()  # of symbols that use nothing
-            rank = (1 - damping) * first + damping * (moved + lost * first)
+            rank = (1 - DAMPING) * first + DAMPING * (moved + lost * first)
         return rank
 
 

@@ -137,9 +137,10 @@ def find_near_duplicates(
     }
     containment = check_choice("measure", measure, ("jaccard", "containment")) == "containment"
     options["characters"] = check_choice("unit", unit, ("word", "char")) == "char"
-    priority = None  # the longest first
     if check_choice("prefer", prefer, ("longest", "first")) == "first":
         priority = np.arange(0.0, -len(listed), -1.0)
+    else:
+        priority = np.fromiter(map(len, listed), np.float64, len(listed))
     if check_choice("method", method, ("exact", "sketch")) == "exact":
         represent: Represent = partial(
             _native.near_duplicate_groups,
@@ -164,8 +165,6 @@ def find_near_duplicates(
         return []  # the usual result in the windows of a trace, where making groups dominated
     kinds: list[Kind] = ["contained" if containment else "near"] * len(listed)
     if embeddings is not None or similar is not None:
-        if priority is None:
-            priority = np.fromiter(map(len, listed), np.float64, len(listed))
         for i in _join_close(representative, similarity, priority, embeddings, similar):
             if careful and _differ(listed[i], listed[representative[i]]):
                 representative[i], similarity[i] = i, 1.0
@@ -189,7 +188,7 @@ def share_words(texts: Sequence[str], group: ArrayLike, *, ngram: int = 3) -> ND
 
 
 Represent = Callable[
-    [list[str], "NDArray[np.float64] | None"], "tuple[NDArray[np.int32], NDArray[np.float64]]"
+    [list[str], "NDArray[np.float64]"], "tuple[NDArray[np.int32], NDArray[np.float64]]"
 ]
 """A function from texts and priorities to the representative of each text and its similarity."""
 
@@ -198,7 +197,7 @@ def _separate_versions(
     texts: list[str],
     representative: NDArray[np.int32],
     similarity: NDArray[np.float64],
-    priority: NDArray[np.float64] | None,
+    priority: NDArray[np.float64],
     represent: Represent,
 ) -> None:
     """Group anew the texts that differ from their representative.
@@ -223,8 +222,7 @@ def _separate_versions(
         representative[members], similarity[members] = members, 1.0
         if last or len(members) < 2:
             return
-        part = None if priority is None else priority[members]
-        chosen, share = represent([texts[i] for i in differing], part)
+        chosen, share = represent([texts[i] for i in differing], priority[members])
         representative[members], similarity[members] = members[chosen], share
 
 

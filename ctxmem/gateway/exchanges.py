@@ -152,3 +152,13 @@ def events_in(body: bytes) -> Iterator[Any]:
                 yield json.loads(event.data)
             except ValueError:
                 continue
+
+
+def common_prefix(one: Sequence[bytes], other: Sequence[bytes]) -> int:
+    """Return how many messages two conversations begin with, both, by hashes of them."""
+    count = 0
+    for mine, theirs in zip(one, other, strict=False):
+        if mine != theirs:
+            break
+        count += 1
+    return count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -70,7 +70,7 @@ class EditPlanner:
         self.reuse, self.eviction, self.policy = reuse, eviction, policy
         self.visibility = visibility
         self.miss_cost = miss_cost
-        self._look_at = 0  # a window smaller than this was found not worth an edit
+        self._look_at = 0  # a window smaller than this was found too small for an edit to pay
 
     def promising(self, stable: int, cold: bool) -> bool:
         """Return whether an edit that is not forced may pay, so that one is looked for."""
@@ -107,7 +107,7 @@ class EditPlanner:
             "prices": self.prices,
             "calls": schedule.horizon(self.reuse.calls),
             "reuse": self.reuse,
-            "fault": self.miss_cost,
+            "miss_cost": self.miss_cost,
             "cold": cold,
             "growth": max(1.0, state.total / max(1, state.assistants + 1)),
         }
@@ -197,25 +197,24 @@ class EditPlanner:
             return low[0] if low else enough[-1]
         if not enough:
             return max(found, key=lambda cut: cut.removed - cut.noted)
-        least, kept = LEAST_SHARE * room, KEPT_SHARE * room
-        if self.visibility.needs_met:
-            least, kept = min(least, LEAST_TOKENS), min(kept, KEPT_TOKENS)
+        least, kept = self._shares(room)
         if cold:
             least *= 0.2  # a cold edit costs nothing
         if not self.state.entries:
             kept = FIRST_SHARE * room
-        fair = [
-            cut
-            for cut in enough
-            if cut.removed - cut.noted >= least
-            and stable - cut.removed + cut.noted - (limit - room) >= kept
-        ]
-        best = max(fair, key=lambda cut: cut.gain, default=None)
+        best = _best(enough, least, kept, stable - (limit - room))
         if excess > 0:
             return best or max(enough, key=lambda cut: cut.gain)
         # It is not forced: it has to pay, out of what was saved already.
         pays = best is not None and best.pays and best.cost <= self.costs.saved
         return best if pays else None
+
+    def _shares(self, room: int) -> tuple[float, float]:
+        """Return the least tokens that an edit takes, and that it keeps beside the pins."""
+        least, kept = LEAST_SHARE * room, KEPT_SHARE * room
+        if self.visibility.needs_met:
+            return min(least, LEAST_TOKENS), min(kept, KEPT_TOKENS)
+        return least, kept
 
     def _cut_covered(
         self,
@@ -289,16 +288,8 @@ class EditPlanner:
             most = max(found, key=lambda one: one[0].removed - one[0].noted, default=None)
             return most[0] if most is not None and forced else None
         lawful = [cut for cut, cost in enough if not coverage.over(cost + attempt.margin)]
-        least, kept = LEAST_SHARE * room, KEPT_SHARE * room
-        if self.visibility.needs_met:
-            least, kept = min(least, LEAST_TOKENS), min(kept, KEPT_TOKENS)
-        fair = [
-            cut
-            for cut in lawful
-            if cut.removed - cut.noted >= least
-            and stable - cut.removed + cut.noted - (limit - room) >= kept
-        ]
-        best = max(fair, key=lambda cut: cut.gain, default=None)
+        least, kept = self._shares(room)
+        best = _best(lawful, least, kept, stable - (limit - room))
         if not forced:
             # It has to pay, out of what was saved already.
             pays = best is not None and best.pays and best.cost <= coverage.spare(0)
@@ -489,3 +480,13 @@ def _edit_event(items: Sequence[Item], cut: Cut, freed: int, prices: Prices) -> 
             f", which pays after {after:.1f} calls" if after >= 0.05 else ", which pays at once"
         )
     return Event("edit", detail, tuple(map(editing.page_name, pages)), freed)
+
+
+def _best(found: Iterable[Cut], least: float, kept: float, there: int) -> Cut | None:
+    """Return the best cut of those that take `least` tokens and keep `kept` of those there."""
+    fair = [
+        cut
+        for cut in found
+        if cut.removed - cut.noted >= least and there - cut.removed + cut.noted >= kept
+    ]
+    return max(fair, key=lambda cut: cut.gain, default=None)

@@ -18,7 +18,7 @@ from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event
 
 LEAST = 48
-"""Results of fewer tokens are not worth an outline."""
+"""Results of fewer tokens have no outline."""
 FEWEST = 16
 """A new result keeps so many tokens where nothing else is left to leave the window."""
 UNNAMED = 0.25

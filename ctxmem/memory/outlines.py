@@ -86,22 +86,17 @@ def lines_room(tokens: int) -> int:
     return int(min(LINES_MOST, LINES_SHARE * tokens))
 
 
-def outline_lines(text: str, kind: Kind, room: int, count: Callable[[str], int]) -> list[str]:
-    """Return the lines of a text that say best what it is, in `room` tokens, in order.
-
-    Data has none.
-
-    >>> log = "step 1 of 9\\nstep 2 of 9\\nerror: no disk\\nstopped at 12:03"
-    >>> outline_lines(log, "lines", 40, len)
-    ['error: no disk', 'stopped at 12:03']
-    """
-    return outline_places(text, kind, room, count)[1]
-
-
 def outline_places(
     text: str, kind: Kind, room: int, count: Callable[[str], int]
 ) -> tuple[list[int], list[str]]:
-    """Return the numbers of the lines that `outline_lines` returns, from 1, and the lines."""
+    """Return the lines of a text that say best what it is, in `room` tokens, and their numbers.
+
+    Both are in the order of the text; numbers begin at 1. Data has none.
+
+    >>> log = "step 1 of 9\\nstep 2 of 9\\nerror: no disk\\nstopped at 12:03"
+    >>> outline_places(log, "lines", 40, len)
+    ([3, 4], ['error: no disk', 'stopped at 12:03'])
+    """
     if kind == "data":
         return [], []
     plain = _plain(text)

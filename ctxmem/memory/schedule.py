@@ -6,7 +6,7 @@ again. An edit therefore takes a run of the oldest units, all at once, and leave
 this module finds the run that pays best, if any does.
 
 With prices r (read) and w (write), N calls still to come, a run of units with t tokens each, an
-index of d tokens in their place and S cached tokens behind it, the edit is worth
+index of d tokens in their place and S cached tokens behind it, the edit saves
 
     N r (sum t - d)  -  (w - r) S  -  w d  -  sum of (calls that need the unit) x p t
 
@@ -69,13 +69,13 @@ class Cut(NamedTuple):
 
     @property
     def pays(self) -> bool:
-        """Whether it is worth more than it costs."""
+        """Whether it saves more than it costs."""
         return self.gain > 0 and self.saves > 0
 
 
-def horizon(calls: int, share: float = 0.5) -> float:
+def horizon(calls: int) -> float:
     """Return how many calls are still to come, by how many there were."""
-    return max(FEWEST_CALLS, share * calls)
+    return max(FEWEST_CALLS, 0.5 * calls)
 
 
 def cuts(
@@ -87,7 +87,7 @@ def cuts(
     prices: Prices,
     calls: float,
     reuse: Reuse,
-    fault: float,
+    miss_cost: float,
     cold: bool = False,
     growth: float = 0.0,
 ) -> list[Cut]:
@@ -114,7 +114,7 @@ def cuts(
         rewritten -= span.cached
         removed += span.tokens
         index = min(index + span.named, max(heading, most_noted))
-        lost += reuse.expected(span.age, calls) * fault * span.tokens
+        lost += reuse.expected(span.age, calls) * miss_cost * span.tokens
         if removed <= index:
             continue
         cost = again * rewritten + write * (index - (removed if cold else 0))

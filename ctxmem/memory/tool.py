@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ctxmem.chat.shapes import shown
+from ctxmem.chat.tools import result_message
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.memory import editing
 from ctxmem.memory.window import Page
@@ -65,17 +66,17 @@ def answer(
         try:
             found = [read(page.strip())]
         except InputError as error:
-            return result(dict(call), str(error))
+            return result_message(call, str(error))
     elif isinstance(query, str) and query:
         # What the window shows need not be read again, unless there is nothing else.
         ranked = search(query, 12)
         found = ([one for one in ranked if not one.resident] or ranked)[:3]
     else:
-        return result(dict(call), "give 'page', such as 'p12', or 'query'")
+        return result_message(call, "give 'page', such as 'p12', or 'query'")
     if not found:
-        return result(dict(call), f"no page answers {query!r}")
+        return result_message(call, f"no page answers {query!r}")
     texts = [editing.again(one.id, one.role, one.text) for one in found]
-    return result(dict(call), "\n\n".join(texts))
+    return result_message(call, "\n\n".join(texts))
 
 
 def arguments_of(call: dict[str, Any]) -> dict[str, Any]:
@@ -88,13 +89,3 @@ def arguments_of(call: dict[str, Any]) -> dict[str, Any]:
         except ValueError:
             return {}
     return given if isinstance(given, dict) else {}
-
-
-def result(call: dict[str, Any], text: str) -> dict[str, Any]:
-    """Return the message that answers a call, in the form of the call."""
-    if call.get("type") == "tool_use":
-        block = {"type": "tool_result", "tool_use_id": call.get("id"), "content": text}
-        return {"role": "user", "content": [block]}
-    if call.get("type") == "function_call":
-        return {"type": "function_call_output", "call_id": call.get("call_id"), "output": text}
-    return {"role": "tool", "tool_call_id": call.get("id"), "content": text}

@@ -276,6 +276,6 @@ def before_after(before: int, after: int) -> str:
     )
 
 
-def one_line(text: str, width: int = 90) -> str:
+def one_line(text: str) -> str:
     """Return a text as one escaped line."""
-    return escape(cut(text, width))
+    return escape(cut(text, 90))

@@ -157,19 +157,19 @@ def explain(problem: Mapping[str, Any] | str | os.PathLike[str], solution: Solut
     ]
     overall = solution.prices.get(None, 0.0)
     if overall > 0:
-        sentences.append(f"one more token of budget is worth about {overall:,.4g}")
+        sentences.append(f"one more token of budget adds about {overall:,.4g}")
     for name, section in read.sections.items():
         price = solution.prices.get(name, overall)
         above = solution.prices.get(section["parent"], overall)
         if price > above:
             sentences.append(
                 f"section {name!r} is held at its maximum of {section['max']:,} tokens: one more "
-                f"is worth about {price:,.4g} there, {above:,.4g} around it"
+                f"adds about {price:,.4g} there, {above:,.4g} around it"
             )
         elif price < above:
             sentences.append(
                 f"section {name!r} is held at its minimum of {section['min']:,} tokens: the last "
-                f"one is worth about {price:,.4g} there, {above:,.4g} around it"
+                f"one adds about {price:,.4g} there, {above:,.4g} around it"
             )
     return sentences
 
@@ -409,12 +409,12 @@ def _sequence(value: Any, where: str) -> Sequence[Any]:
     return value
 
 
-def _integer(value: Any, where: str, low: int, high: int = LARGEST) -> int:
+def _integer(value: Any, where: str, low: int) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         _wrong_type(value, where, "a whole number")
     number = operator.index(value)
-    if not low <= number <= high:
-        raise InputError(f"{where} is {number:,}; it must be {low:,} to {high:,}")
+    if not low <= number <= LARGEST:
+        raise InputError(f"{where} is {number:,}; it must be {low:,} to {LARGEST:,}")
     return number
 
 

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 from ctxmem.errors import StoreError
 from ctxmem.forking import ForkSafeLock
-from ctxmem.protocols import Deleted, OnDamage, SessionInfo, SessionVersion
+from ctxmem.protocols import NO_PAGES, Deleted, OnDamage, SessionInfo, SessionVersion
 from ctxmem.schema import PageId, Record
 from ctxmem.stores.sessions import (
     check_base,
@@ -24,8 +23,6 @@ from ctxmem.stores.sessions import (
     deleted_error,
     payload_fields,
 )
-
-_NO_PAGES: Mapping[PageId, bytes] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -75,7 +72,7 @@ class MemoryStore:
         session: str,
         records: Sequence[bytes],
         *,
-        pages: Mapping[PageId, bytes] = _NO_PAGES,
+        pages: Mapping[PageId, bytes] = NO_PAGES,
         expect: int | None = None,
     ) -> int:
         """Write pages and records, all or none, and return the session's new version.

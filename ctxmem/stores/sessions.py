@@ -1,4 +1,4 @@
-"""What both stores know of sessions: versions that were expected, ages, and exports."""
+"""What all stores know of sessions: versions that were expected, ages, and exports."""
 
 from __future__ import annotations
 

@@ -14,16 +14,15 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from ctxmem.errors import StoreError
-from ctxmem.protocols import Deleted, OnDamage, SessionInfo, SessionVersion
+from ctxmem.protocols import NO_PAGES, Deleted, OnDamage, SessionInfo, SessionVersion
 from ctxmem.schema import PageId, Record
+from ctxmem.stores.reading import read_session, records_after
 from ctxmem.stores.seal import Seal, as_bytes, as_text, report
 from ctxmem.stores.sessions import (
     check_base,
-    check_incarnation,
     check_snapshot,
     check_version,
     collision,
@@ -32,10 +31,6 @@ from ctxmem.stores.sessions import (
     payload_fields,
 )
 
-_NO_PAGES: Mapping[PageId, bytes] = MappingProxyType({})
-# Records are read some at a time: no transaction is open while the caller works.
-_BATCH, _LARGEST_BATCH = 256, 4096
-_BATCH_BYTES = 1 << 20
 _PAGES = 200  # pages read at a time
 _PAUSE = 0.05  # most seconds between two tries to append behind whatever is there
 
@@ -195,7 +190,7 @@ class SharedStore(ABC):
         session: str,
         records: Sequence[bytes],
         *,
-        pages: Mapping[PageId, bytes] = _NO_PAGES,
+        pages: Mapping[PageId, bytes] = NO_PAGES,
         expect: int | None = None,
     ) -> int:
         """Write pages and records, all or none, and return the session's new version.
@@ -261,38 +256,7 @@ class SharedStore(ABC):
         while reading, if it is deleted meanwhile.
         """
         seal = Seal(tenant, session)
-        reports: list[object] = []
-
-        def noted(error: Any) -> None:
-            reports.append(error)
-            report(error, damaged)
-
-        head = self._head(seal, noted)
-        check_incarnation(tenant, session, after, head.version if head else None)
-        if head is None:
-            return iter(())
-        if after > head.version and not reports:
-            raise deleted_error(tenant, session)
-        return self._read(seal, head, max(after, 0), damaged)
-
-    def _read(
-        self, seal: Seal, head: Head, after: int, damaged: OnDamage | None
-    ) -> Iterator[Record]:
-        batch = _BATCH
-        while after < head.version:
-            last = min(after + batch, head.version)
-            rows = self._records_around(seal, head.number, after + 1, last, damaged is not None)
-            size = 0
-            for version in range(after + 1, last + 1):
-                checksum, payload = rows.get(version, (b"", b""))
-                if checksum == seal.of_record(version, payload):
-                    size += len(payload)
-                    yield Record(version, payload)
-                else:
-                    self._check_still_there(seal, head)
-                    report(seal.damage("record", version), damaged)
-            after = last
-            batch = min(2 * batch, _LARGEST_BATCH) if size < _BATCH_BYTES else _BATCH
+        return read_session(seal, after, damaged, self._head, self._records_around)
 
     def _records_around(
         self, seal: Seal, number: int, first: int, last: int, piecemeal: bool
@@ -304,11 +268,6 @@ class SharedStore(ABC):
             last,
             [] if piecemeal else None,
         )
-
-    def _check_still_there(self, seal: Seal, head: Head) -> None:
-        now = self._head(seal, damaged=lambda _: None)
-        if now is None or now.number != head.number:
-            raise deleted_error(*seal.place)
 
     def pages(
         self,
@@ -501,7 +460,9 @@ class SharedStore(ABC):
         ids = [PageId(as_text(id)) for id in self._page_ids(seal, number)]
         times = {"created_at": head.created, "used_at": head.used}
         yield {**where, "records": int(head.version), **times}
-        for version, payload in self._read(seal, head, 0, damaged):
+        for version, payload in records_after(
+            seal, head, 0, damaged, self._head, self._records_around
+        ):
             yield {**where, "record": version, **payload_fields(payload)}
         for start in range(0, len(ids), _PAGES):
             some = ids[start : start + _PAGES]

@@ -20,20 +20,17 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import xxhash
-
 from ctxmem.errors import CtxmemWarning
-from ctxmem.protocols import Deleted, OnDamage, SessionInfo, SessionVersion
+from ctxmem.protocols import NO_PAGES, Deleted, OnDamage, SessionInfo, SessionVersion
 from ctxmem.schema import PageId, Record
 from ctxmem.stores import blocks, tables
 from ctxmem.stores.database import SQLITE_ERRORS, Database
+from ctxmem.stores.reading import read_session, records_after
 from ctxmem.stores.seal import Seal, as_bytes, as_text, report, tenant_key
 from ctxmem.stores.sessions import (
     check_base,
-    check_incarnation,
     check_snapshot,
     check_version,
     collision,
@@ -42,11 +39,6 @@ from ctxmem.stores.sessions import (
     payload_fields,
 )
 
-_NO_PAGES: Mapping[PageId, bytes] = MappingProxyType({})
-# Records are read some at a time: no transaction stays open while the caller works.
-_BATCH = 256
-_LARGEST_BATCH = 4096
-_BATCH_BYTES = 1 << 20
 _PAGES = 200  # pages read at a time
 
 
@@ -112,7 +104,7 @@ class SqliteStore:
         session: str,
         records: Sequence[bytes],
         *,
-        pages: Mapping[PageId, bytes] = _NO_PAGES,
+        pages: Mapping[PageId, bytes] = NO_PAGES,
         expect: int | None = None,
     ) -> int:
         """Write pages and records, all or none, and return the session's new version.
@@ -176,46 +168,14 @@ class SqliteStore:
         Raises `SessionDeletedError` if the session that had a version `after` was deleted, and,
         while reading, if it is deleted meanwhile.
         """
-        seal = Seal(tenant, session)
-        reports: list[object] = []
+        return read_session(Seal(tenant, session), after, damaged, self._find, self._rows)
 
-        def noted(error: Any) -> None:
-            reports.append(error)
-            report(error, damaged)
-
+    def _find(self, seal: Seal, damaged: OnDamage | None) -> _Head | None:
         with self._database.use() as connection:
-            head = self._head(connection, seal, noted)
-        check_incarnation(tenant, session, after, head.version if head else None)
-        if head is None:
-            return iter(())
-        if after > head.version and not reports:
-            raise deleted_error(tenant, session)
-        return self._read(seal, head, max(after, 0), damaged)
-
-    def _read(
-        self, seal: Seal, head: _Head, after: int, damaged: OnDamage | None
-    ) -> Iterator[Record]:
-        digest, tail, batch = xxhash.xxh3_64_digest, seal.head, _BATCH
-        while after < head.version:
-            last = min(after + batch, head.version)
-            rows = self._rows(head.number, after + 1, last, piecemeal=damaged is not None)
-            size = 0
-            for version in range(after + 1, last + 1):
-                checksum, payload = rows.get(version, (None, None))
-                # As Seal.of_record, without a call: this is most of the time of opening a session.
-                if type(payload) is bytes and checksum == digest(
-                    b"r%d:%b%b" % (version, tail, payload)
-                ):
-                    size += len(payload)
-                    yield Record(version, payload)
-                else:
-                    self._check_still_there(seal, head)
-                    report(seal.damage("record", version), damaged)
-            after = last
-            batch = min(2 * batch, _LARGEST_BATCH) if size < _BATCH_BYTES else _BATCH
+            return self._head(connection, seal, damaged)
 
     def _rows(
-        self, number: int, first: int, last: int, *, piecemeal: bool
+        self, seal: Seal, number: int, first: int, last: int, piecemeal: bool
     ) -> dict[Any, tuple[Any, Any]]:
         """Return {version: (checksum, payload)}; around what SQLite cannot read, if piecemeal."""
         query = "SELECT version, checksum, payload FROM record WHERE session = ? AND version "
@@ -235,12 +195,6 @@ class SqliteStore:
                 if row is not None:
                     rows[version] = (row[1], row[2])
             return rows
-
-    def _check_still_there(self, seal: Seal, head: _Head) -> None:
-        with self._database.use() as connection:
-            now = self._head(connection, seal, damaged=lambda _: None)
-        if now is None or now.number != head.number:
-            raise deleted_error(seal.tenant, seal.session)
 
     def pages(
         self,
@@ -440,7 +394,7 @@ class SqliteStore:
         if head is None or head.number != number:
             raise deleted_error(seal.tenant, seal.session)
         yield {**where, "records": int(head.version), "created_at": created, "used_at": used}
-        for version, payload in self._read(seal, head, 0, damaged):
+        for version, payload in records_after(seal, head, 0, damaged, self._find, self._rows):
             yield {**where, "record": version, **payload_fields(payload)}
         for start in range(0, len(ids), _PAGES):
             some = ids[start : start + _PAGES]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ctxmem.chat.tools import compact_json
 from ctxmem.errors import InputError
 from ctxmem.toolset.forms import Tool, read_tools, shaped
 from ctxmem.toolset.ranking import index_of, prefixes, rank_tools
@@ -153,4 +154,4 @@ def answer_find(
     answer: list[Any] = [shaped(tool.schema, provider) for tool in found[:shown]]
     if more := [tool.line for tool in found[shown:]]:
         answer.append("If none fits, ask find_tool for one of these by name: " + "; ".join(more))
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"), default=repr)
+    return compact_json(answer)

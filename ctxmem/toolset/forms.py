@@ -481,8 +481,3 @@ def _gist(name: str, description: str) -> str:
     if all(word in _SAID or word.rstrip("s") in named for word in words):
         return ""
     return gist
-
-
-def schema_text(schema: Mapping[str, Any]) -> str:
-    """Return a schema as the JSON that is sent."""
-    return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))

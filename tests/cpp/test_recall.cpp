@@ -29,7 +29,7 @@ void test_found_messages_are_the_best_first() {
   add(index, 9, Speaker::user, "The garden needs rain.");
   const Found found = index.search("Which ports has the proxy?", 9, {});
   assert(found.message.size() == 3); // the last is beside what was found
-  assert(found.message[0] == 3 && found.speaker[0] == Speaker::user);
+  assert(found.message[0] == 3 && found.speaker[0] == 0);
   assert(found.first.back() == static_cast<std::int64_t>(found.start.size()));
   assert(index.search("Which ports has the proxy?", 1, {}).message.size() == 1);
   assert(index.search("", 9, {}).message.empty());
@@ -43,6 +43,20 @@ void test_a_removed_message_leaves_no_word() {
   assert(index.segment(0, kLast).find("xylophon") == std::string::npos);
   add(index, 2, Speaker::user, "another xylophone");
   assert(index.search("xylophone", 9, {}).message[0] == 2);
+  assert((index.messages().number == std::vector<std::int64_t>{1, 2}));
+  assert((index.passages().message == std::vector<std::int64_t>{1, 2}));
+}
+
+void test_a_speaker_is_one_of_five() {
+  assert(speaker_of("user") == Speaker::user);
+  assert(speaker_of("chunk") == Speaker::chunk);
+  bool refused = false;
+  try {
+    speaker_of("User");
+  } catch (const std::invalid_argument &) {
+    refused = true;
+  }
+  assert(refused);
 }
 
 void test_numbers_ascend() {
@@ -127,6 +141,7 @@ void test_hostile_segments() {
 int main() {
   test_found_messages_are_the_best_first();
   test_a_removed_message_leaves_no_word();
+  test_a_speaker_is_one_of_five();
   test_numbers_ascend();
   test_hostile_segments();
   return 0;

@@ -67,7 +67,7 @@ Join::Join(TextSets& sets, const SimilarityOptions& options, std::size_t threads
     seen_.assign(members_.size(), kNone);
     gone_.assign(members_.size(), false);
     bitmaps_ = HugePageArray<BitmapFilter>(members_.size());
-    has_parities_.assign(members_.size(), false);
+    has_bitmap_.assign(members_.size(), false);
 }
 
 bool Join::alive(const Slice& slice) const {
@@ -396,10 +396,10 @@ double Join::similarity(std::uint32_t shared, const Slice& left, const Slice& ri
 }
 
 const BitmapFilter& Join::bitmap_of(std::uint32_t rank) {
-    if (!has_parities_[rank]) {
+    if (!has_bitmap_[rank]) {
         const Slice& slice = sets_.slices[members_[rank].node];
         bitmaps_[rank] = BitmapFilter::of({slice.shingles, slice.kept});
-        has_parities_[rank] = true;
+        has_bitmap_[rank] = true;
     }
     return bitmaps_[rank];
 }

@@ -116,7 +116,7 @@ private:
     Lookup lookup_;
     bool lookup_filled_ = false;
     HugePageArray<BitmapFilter> bitmaps_;  // by rank; filled in on first use
-    std::vector<std::uint8_t> has_parities_;
+    std::vector<std::uint8_t> has_bitmap_;
     std::uint64_t visits_ = 0;
 };
 

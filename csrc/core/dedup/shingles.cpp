@@ -122,4 +122,15 @@ std::size_t Shingler::distinct_by_table(std::uint64_t* hashes, std::size_t count
     return kept;
 }
 
+std::vector<std::uint64_t> word_shingles(std::string_view text, int n, const WordKey& key) {
+    if (n < 1) throw std::invalid_argument("n must be at least 1");
+    std::vector<std::uint64_t> words;
+    split_words(text, words, key);
+    const auto size = static_cast<std::size_t>(n);
+    if (words.size() < size) return {};
+    std::vector<std::uint64_t> hashes(words.size() - size + 1);
+    kernels().shingle(words.data(), words.size(), n, hashes.data());
+    return hashes;
+}
+
 }  // namespace ctxmem

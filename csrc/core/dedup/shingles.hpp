@@ -73,4 +73,8 @@ private:
     std::vector<std::uint32_t> slots_;       // of a table over all hashes
 };
 
+// The hashes of all windows of n words, in text order and with repeats; none for a text of fewer
+// words. Throws std::invalid_argument unless n >= 1.
+std::vector<std::uint64_t> word_shingles(std::string_view text, int n, const WordKey& key);
+
 }  // namespace ctxmem

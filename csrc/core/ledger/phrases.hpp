@@ -27,11 +27,8 @@
 
 namespace ctxmem {
 
-inline constexpr std::array<std::string_view, 9> kPhraseLanguages = {"en", "de", "fr", "es", "it",
-                                                                     "pt", "nl", "ja", "zh"};
-
 struct PhraseRows {
-    std::uint8_t language;
+    std::uint8_t language;  // en, de, fr, es, it, pt, nl, ja, zh
     std::span<const char* const> rows;
 };
 // Every table of phrases.

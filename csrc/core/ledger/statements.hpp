@@ -54,7 +54,7 @@ constexpr std::uint8_t kUpdates = 1, kLeans = 2, kNegates = 4, kRetracts = 8, kL
 // Offsets are bytes; an empty span has equal ends.
 struct Statement {
     StatementKind kind;
-    std::uint8_t language;  // index of kPhraseLanguages
+    std::uint8_t language;  // of the phrase, as in PhraseRows
     std::uint8_t strength;  // 1 to 9: how surely it binds
     std::uint8_t flags;
     std::uint32_t start, end;

@@ -15,14 +15,14 @@ constexpr std::size_t kTiny = 80;                       // a shorter block joins
 constexpr std::size_t kJoined = kPassageBytes * 5 / 4;  // but none is joined beyond this
 
 struct Atom {
-    Stretch at;
+    ByteRange at;
     bool opens;  // begins a block
     bool leads;  // a heading or a lead-in
 };
 
 class Cutter {
 public:
-    Cutter(std::string_view text, std::vector<Stretch>& out) : text_(text), out_(out) {}
+    Cutter(std::string_view text, std::vector<ByteRange>& out) : text_(text), out_(out) {}
 
     void cut(std::size_t begin, std::size_t end) {
         const std::string_view part = text_.substr(0, end);
@@ -46,7 +46,7 @@ public:
 private:
     void close_block() {
         if (lines_.empty()) return;
-        const Stretch whole{lines_.front().begin, lines_.back().end};
+        const ByteRange whole{lines_.front().begin, lines_.back().end};
         const std::size_t size = whole.end - whole.begin;
         const std::string_view last =
             text_.substr(lines_.back().begin, lines_.back().end - lines_.back().begin);
@@ -63,7 +63,7 @@ private:
 
     void cut_lines() {
         bool opens = true;
-        for (const Stretch line : lines_) {
+        for (const ByteRange line : lines_) {
             starts_.clear();
             if (line.end - line.begin <= kWhole)
                 starts_.push_back(line.begin);
@@ -102,8 +102,8 @@ private:
     }
 
     std::string_view text_;
-    std::vector<Stretch>& out_;
-    std::vector<Stretch> lines_;
+    std::vector<ByteRange>& out_;
+    std::vector<ByteRange> lines_;
     std::vector<Atom> atoms_;
     std::vector<std::size_t> starts_;
     bool code_ = false;
@@ -111,8 +111,8 @@ private:
 
 }  // namespace
 
-std::vector<Stretch> cut_passages(std::string_view text, std::span<const std::size_t> edges) {
-    std::vector<Stretch> out;
+std::vector<ByteRange> cut_passages(std::string_view text, std::span<const std::size_t> edges) {
+    std::vector<ByteRange> out;
     Cutter cutter(text, out);
     std::size_t begin = 0;
     for (const std::size_t edge : edges) {

@@ -13,12 +13,12 @@ namespace ctxmem {
 
 constexpr std::size_t kPassageBytes = 320;  // about 80 tokens of prose in any script
 
-struct Stretch {
+struct ByteRange {
     std::size_t begin, end;  // bytes
 };
 
 // The passages of UTF-8 in order. They do not overlap and leave out only white space; none crosses
 // one of `edges`, ascending byte offsets. A text of white space alone has none.
-std::vector<Stretch> cut_passages(std::string_view text, std::span<const std::size_t> edges = {});
+std::vector<ByteRange> cut_passages(std::string_view text, std::span<const std::size_t> edges = {});
 
 }  // namespace ctxmem

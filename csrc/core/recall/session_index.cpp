@@ -36,6 +36,14 @@ std::vector<std::size_t> byte_offsets(std::string_view text, std::span<const std
 
 }  // namespace
 
+Speaker speaker_of(std::string_view role) {
+    constexpr std::string_view kNames[kSpeakers] = {"user", "assistant", "tool", "system", "chunk"};
+    for (std::size_t i = 0; i < kSpeakers; ++i)
+        if (role == kNames[i]) return static_cast<Speaker>(i);
+    throw std::invalid_argument("role is '" + std::string(role) +
+                                "'; expected user, assistant, tool, system or chunk");
+}
+
 struct SessionIndex::Scores {
     std::vector<float> passage, message, total;
     std::vector<std::uint32_t> touched;  // messages with a score of their own, ascending
@@ -129,14 +137,14 @@ std::size_t SessionIndex::add(std::uint32_t number, Speaker speaker, std::string
     if (!messages_.empty() && number <= messages_.back().number)
         throw std::invalid_argument("messages are added in ascending order of their numbers");
     if (text.size() > kNone) throw std::length_error("the text is longer than 4 GB");
-    const std::vector<Stretch> cuts = cut_passages(text, byte_offsets(text, edges));
+    const std::vector<ByteRange> cuts = cut_passages(text, byte_offsets(text, edges));
     if (passages_.size() + cuts.size() >= kMostPassages)
         throw std::length_error("the index holds as many passages as it can");
     push_message(number, speaker, time);
     const auto m = static_cast<std::uint32_t>(messages_.size() - 1);
     distinct_.clear();
     std::size_t at = 0, point = 0;
-    for (const Stretch& cut : cuts) {
+    for (const ByteRange& cut : cuts) {
         const auto passage = static_cast<std::uint32_t>(passages_.size());
         const std::string_view body = text.substr(cut.begin, cut.end - cut.begin);
         point += code_points(text.substr(at, cut.begin - at));
@@ -319,7 +327,7 @@ Found SessionIndex::search(std::string_view question, std::size_t limit,
         const std::uint32_t m = order[i];
         found.message.push_back(messages_[m].number);
         found.score.push_back(scores.total[m]);
-        found.speaker.push_back(messages_[m].speaker);
+        found.speaker.push_back(static_cast<std::uint8_t>(messages_[m].speaker));
         for (std::uint32_t p = messages_[m].first; p < end_of(m); ++p) {
             found.start.push_back(passages_[p].start);
             found.end.push_back(passages_[p].end);
@@ -328,6 +336,28 @@ Found SessionIndex::search(std::string_view question, std::size_t limit,
         found.first.push_back(static_cast<std::int64_t>(found.start.size()));
     }
     return found;
+}
+
+MessageColumns SessionIndex::messages() const {
+    MessageColumns live;
+    for (const Message& message : messages_) {
+        if (message.removed) continue;
+        live.number.push_back(message.number);
+        live.speaker.push_back(static_cast<std::uint8_t>(message.speaker));
+        live.time.push_back(message.time);
+    }
+    return live;
+}
+
+PassageColumns SessionIndex::passages() const {
+    PassageColumns live;
+    for (const Passage& passage : passages_) {
+        if (messages_[passage.message].removed) continue;
+        live.message.push_back(messages_[passage.message].number);
+        live.start.push_back(passage.start);
+        live.end.push_back(passage.end);
+    }
+    return live;
 }
 
 std::size_t SessionIndex::memory() const {

@@ -28,6 +28,9 @@ namespace ctxmem {
 enum class Speaker : std::uint8_t { user = 0, assistant = 1, tool = 2, system = 3, chunk = 4 };
 constexpr std::size_t kSpeakers = 5;
 
+// The speaker with this name, such as "user". Throws std::invalid_argument for another name.
+Speaker speaker_of(std::string_view role);
+
 struct SearchOptions {
     std::array<float, kSpeakers> weight{1.f, .35f, .35f, .35f, .7f};  // by speaker
     float answer = .3f;  // share of its answer's score that a user's message gains
@@ -46,7 +49,20 @@ struct Found {
         0};  // the passages of message i are rows first[i] .. first[i+1]
     std::vector<std::int64_t> start, end;  // code points
     std::vector<float> passage_score;
-    std::vector<Speaker> speaker;  // of each message
+    std::vector<std::uint8_t> speaker;  // of each message, the number of a Speaker
+};
+
+// The messages of an index that are not removed, in order.
+struct MessageColumns {
+    std::vector<std::int64_t> number;
+    std::vector<std::uint8_t> speaker;
+    std::vector<double> time;
+};
+
+// Their passages, in order.
+struct PassageColumns {
+    std::vector<std::int64_t> message;     // its number
+    std::vector<std::int64_t> start, end;  // code points
 };
 
 class SessionIndex {
@@ -72,6 +88,14 @@ public:
     // the index as it was, if the bytes are no segment or its messages do not follow those here.
     std::size_t load(std::string_view bytes);
 
+    MessageColumns messages() const;
+    PassageColumns passages() const;
+    std::size_t size() const { return live_; }
+    std::size_t memory() const;  // bytes
+
+private:
+    static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+    static constexpr std::uint32_t kMostPassages = std::uint32_t{1} << 28;
     struct Message {
         double time;
         std::uint32_t number, first, words;
@@ -82,14 +106,6 @@ public:
     struct Passage {
         std::uint32_t message, start, end, words;
     };
-    std::span<const Message> messages() const { return messages_; }
-    std::span<const Passage> passages() const { return passages_; }
-    std::size_t size() const { return live_; }
-    std::size_t memory() const;  // bytes
-
-private:
-    static constexpr std::uint32_t kNone = ~std::uint32_t{0};
-    static constexpr std::uint32_t kMostPassages = std::uint32_t{1} << 28;
     struct Term {
         std::uint64_t at;  // of its bytes
         std::uint32_t size, messages;

@@ -5,11 +5,6 @@
 #include <limits>
 
 namespace ctxmem {
-namespace {
-
-constexpr std::size_t kStepLimit = std::size_t{1} << 24;  // 200 MB
-
-}  // namespace
 
 template <std::size_t Words>
 Enumeration<Words>::Enumeration(const BudgetTree& tree, const Bound& bound,
@@ -143,9 +138,8 @@ bool Enumeration<Words>::gather_moves(std::size_t node, std::int64_t depth, Part
 }
 
 template <std::size_t Words>
-bool Enumeration<Words>::extend(std::size_t node, const Layer& layer, const Window& window,
-                                std::int64_t heading, double up, double down, std::int64_t depth,
-                                StopToken& stop) {
+bool Enumeration<Words>::extend(std::size_t node, const Layer& layer, CompletionBound completion,
+                                std::int64_t depth, StopToken& stop) {
     const Unit& unit = schedule_.units[node][layer.unit];
     const Facts& keep = keep_[node][layer.unit];
     gathered_.clear();
@@ -163,8 +157,7 @@ bool Enumeration<Words>::extend(std::size_t node, const Layer& layer, const Wind
                     from.facts,
                     from.trail,
                     move.move};
-            // The products round by 1e-15 of their size; the margin keeps the sum a lower bound.
-            const double rest = window.rest(to.tokens + heading, up, down) * (1 - 1e-9);
+            const double rest = completion.loss(to.tokens);
             if (static_cast<double>(to.loss) + rest > limit) continue;
             if (layer.factual && (!charge(unit, keep, from.facts, move.facts, to) ||
                                   static_cast<double>(to.loss) + rest > limit))
@@ -176,7 +169,7 @@ bool Enumeration<Words>::extend(std::size_t node, const Layer& layer, const Wind
         if (gathered_.size() > 6 * cap_ + 10000) {
             compete(layer, free_from_);
             // What cannot be among the best `cap_` any more need not be gathered.
-            limit = std::min(limit, shorten(cap_, window, heading, up, down));
+            limit = std::min(limit, frontier_cap_.shorten(gathered_, cap_, completion));
             runs_.assign({0, gathered_.size()});
         }
     }
@@ -228,40 +221,6 @@ void Enumeration<Words>::compete(const Layer& layer, std::int64_t free_from) {
 }
 
 template <std::size_t Words>
-double Enumeration<Words>::shorten(std::size_t limit, const Window& window, std::int64_t heading,
-                                   double up, double down) {
-    if (gathered_.size() <= limit) return kNever;
-    losses_.clear();
-    for (const Part& part : gathered_)
-        losses_.push_back(static_cast<double>(part.loss) +
-                          window.rest(part.tokens + heading, up, down) * (1 - 1e-9));
-    ranked_ = losses_;
-    std::nth_element(ranked_.begin(), ranked_.begin() + static_cast<std::ptrdiff_t>(limit),
-                     ranked_.end());
-    const double threshold = ranked_[limit];
-    std::size_t ties = limit;  // how many of those at the threshold still have room
-    std::size_t tied = 0;
-    for (const double loss : losses_) {
-        ties -= loss < threshold;
-        tied += loss == threshold;
-    }
-    // Of equals every n-th stays: spread over the token sums they leave more ways to fill up.
-    std::size_t kept = 0;
-    std::size_t passed = 0;
-    for (std::size_t i = 0; i < gathered_.size(); ++i) {
-        bool stays = losses_[i] < threshold;
-        if (losses_[i] == threshold) {
-            stays = passed * ties / tied != (passed + 1) * ties / tied;
-            ++passed;
-        }
-        if (stays) gathered_[kept++] = gathered_[i];
-    }
-    gathered_.resize(kept);
-    dropped_ = std::min(dropped_, static_cast<std::int64_t>(threshold * (1 - 1e-9)));
-    return threshold;
-}
-
-template <std::size_t Words>
 bool Enumeration<Words>::enumerate(std::size_t node, std::int64_t depth, StopToken& stop) {
     for (const std::size_t child : schedule_.children[node])
         if (!enumerate(child, depth, stop)) return false;
@@ -288,19 +247,14 @@ bool Enumeration<Words>::enumerate(std::size_t node, std::int64_t depth, StopTok
             heading += layers_[l].reference;
         }
         parts_.assign(1, start);
-        const std::size_t first_step = steps_.size();
-        std::size_t collect_at = first_step + kStepLimit / 4;
+        steps_.begin();
         for (std::size_t l = 0; l < layers_.size(); ++l) {
             heading -= layers_[l].reference;
-            if (!extend(node, layers_[l], window, heading, up[l + 1], down[l + 1], depth, stop))
-                return false;
-            if (steps_.size() > collect_at) {
-                steps_.collect(first_step, gathered_);
-                collect_at = steps_.size() + kStepLimit / 4;
-            }
-            const std::size_t room = (kStepLimit - std::min(kStepLimit, steps_.size())) / 2;
-            shorten(std::max<std::size_t>(1, std::min(cap_, room)), window, heading, up[l + 1],
-                    down[l + 1]);
+            const CompletionBound completion{window, heading, up[l + 1], down[l + 1]};
+            if (!extend(node, layers_[l], completion, depth, stop)) return false;
+            const std::size_t room = steps_.make_room(gathered_);
+            frontier_cap_.shorten(gathered_, std::max<std::size_t>(1, std::min(cap_, room)),
+                                  completion);
             parts_.swap(gathered_);
             for (Part& part : parts_) {
                 if (part.move == kStart) continue;
@@ -363,13 +317,13 @@ typename Enumeration<Words>::Round Enumeration<Words>::run(std::int64_t depth, s
         cap, 1,
         std::max<std::size_t>(1, std::min(kMostParts / 16, kMostParts / tree_.nodes.size())));
     steps_.clear();
-    dropped_ = kNoLoss;
+    frontier_cap_.reset();
     if (!enumerate(0, depth, stop)) {
         round.stopped = true;
         return round;
     }
-    round.shortened = dropped_ != kNoLoss;
-    round.complete_below = std::min(dropped_, depth + 1);
+    round.shortened = frontier_cap_.dropped() != kNoLoss;
+    round.complete_below = std::min(frontier_cap_.dropped(), depth + 1);
     const Part* best = nullptr;
     for (const Part& part : parts_of_[0])
         if (best == nullptr || part.loss < best->loss) best = &part;

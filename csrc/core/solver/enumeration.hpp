@@ -81,6 +81,8 @@ private:
     static constexpr std::uint32_t kStart = Backpointers<Step>::kStart;
     static constexpr std::uint32_t kClosed = 0xFFFFFFFEu;
 
+    static constexpr std::size_t kStepLimit = std::size_t{1} << 24;  // 200 MB
+
     // Partial packings that are kept at a time, and packings of all nodes: 256 MB each.
     static constexpr std::size_t kMostParts = (std::size_t{256} << 20) / sizeof(Part);
 
@@ -89,14 +91,11 @@ private:
     }
     bool enumerate(std::size_t node, std::int64_t depth, StopToken& stop);
     bool gather_moves(std::size_t node, std::int64_t depth, Part& start);
-    bool extend(std::size_t node, const Layer& layer, const Window& window, std::int64_t heading,
-                double up, double down, std::int64_t depth, StopToken& stop);
+    bool extend(std::size_t node, const Layer& layer, CompletionBound completion,
+                std::int64_t depth, StopToken& stop);
     bool charge(const Unit& unit, const Facts& keep, const Facts& before, const Facts& move,
                 Part& part) const;
     void compete(const Layer& layer, std::int64_t free_from);
-    // Returns the least loss among those it drops, or infinity.
-    double shorten(std::size_t limit, const Window& window, std::int64_t heading, double up,
-                   double down);
     void recover(std::size_t node, std::uint32_t trail, std::vector<std::size_t>& chosen) const;
     void close(std::size_t node, std::vector<std::size_t>& chosen) const;
 
@@ -111,10 +110,9 @@ private:
     std::vector<Layer> layers_;
     std::vector<Part> parts_, gathered_, spare_;
     std::vector<std::size_t> runs_, next_runs_;
-    std::vector<double> losses_, ranked_;
-    Backpointers<Step> steps_;
+    Backpointers<Step> steps_{kStepLimit};
+    FrontierCap frontier_cap_;
     std::int64_t free_from_ = 0;
-    std::int64_t dropped_ = kNoLoss;
 };
 
 extern template class Enumeration<2>;

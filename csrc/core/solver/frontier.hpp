@@ -54,6 +54,66 @@ struct Window {
     }
 };
 
+// A lower bound on what a packing loses with the classes that remain.
+struct CompletionBound {
+    Window window;
+    std::int64_t heading;  // tokens of the best options of those classes
+    double up;             // their least loss per token that they add
+    double down;           // and per token that they shed
+
+    // The products round by 1e-15 of their size; the margin keeps this a lower bound.
+    double loss(std::int64_t tokens) const {
+        return window.rest(tokens + heading, up, down) * (1 - 1e-9);
+    }
+};
+
+// Shortens lists of partial packings and keeps what that costs.
+class FrontierCap {
+public:
+    // Keep the `limit` packings that can still lose least. Returns the least loss among those it
+    // drops, or infinity.
+    template <class Packing>
+    double shorten(std::vector<Packing>& packings, std::size_t limit, CompletionBound completion) {
+        if (packings.size() <= limit) return kNever;
+        losses_.clear();
+        for (const Packing& packing : packings)
+            losses_.push_back(static_cast<double>(packing.loss) + completion.loss(packing.tokens));
+        ranked_ = losses_;
+        std::nth_element(ranked_.begin(), ranked_.begin() + static_cast<std::ptrdiff_t>(limit),
+                         ranked_.end());
+        const double threshold = ranked_[limit];
+        std::size_t ties = limit;  // how many of those at the threshold still have room
+        std::size_t tied = 0;
+        for (const double loss : losses_) {
+            ties -= loss < threshold;
+            tied += loss == threshold;
+        }
+        // Of equals every n-th stays: spread over the token sums they leave more ways to fill up.
+        std::size_t kept = 0;
+        std::size_t passed = 0;
+        for (std::size_t i = 0; i < packings.size(); ++i) {
+            bool stays = losses_[i] < threshold;
+            if (losses_[i] == threshold) {
+                stays = passed * ties / tied != (passed + 1) * ties / tied;
+                ++passed;
+            }
+            if (stays) packings[kept++] = packings[i];
+        }
+        packings.resize(kept);
+        // Below 2^61, so the conversion is in range; rounded down by more than the doubles err.
+        dropped_ = std::min(dropped_, static_cast<std::int64_t>(threshold * (1 - 1e-9)));
+        return threshold;
+    }
+
+    // No packing that was dropped loses less; kNoLoss if none was.
+    std::int64_t dropped() const { return dropped_; }
+    void reset() { dropped_ = kNoLoss; }
+
+private:
+    std::int64_t dropped_ = kNoLoss;
+    std::vector<double> losses_, ranked_;
+};
+
 struct Partial {
     std::int64_t tokens;
     std::int64_t value;
@@ -71,20 +131,16 @@ class Frontier {
 public:
     static constexpr std::uint32_t kStart = Backpointers<Step>::kStart;
 
-    Frontier(Window window, std::int64_t depth, std::size_t cap)
-        : window_(window), depth_(depth), cap_(cap) {
+    Frontier(std::int64_t depth, std::size_t cap) : depth_(depth), cap_(cap) {
         partials_.push_back({0, 0, 0, kStart, kStart});
     }
 
     // Let one class in. moves[0] is its best option, with no loss; the others lose at most `depth`.
-    // `heading` is what the best options of the classes still to come weigh, `up` and `down` their
-    // cheapest loss per token. False when the deadline has passed.
-    bool extend(const Move* moves, std::size_t count, std::int64_t heading, double up, double down,
-                StopToken& stop) {
+    // `completion` is of the classes still to come. False when the deadline has passed.
+    bool extend(const Move* moves, std::size_t count, CompletionBound completion, StopToken& stop) {
         const auto hopeful = [&](std::int64_t tokens, std::int64_t loss) {
-            // The products round by 1e-15 of their size; the margin keeps the bound a lower bound.
-            return loss <= depth_ && window_.rest(tokens + heading, up, down) * (1 - 1e-9) <=
-                                         static_cast<double>(depth_ - loss) + 1;
+            return loss <= depth_ &&
+                   completion.loss(tokens) <= static_cast<double>(depth_ - loss) + 1;
         };
         gathered_.clear();
         runs_.assign(1, 0);
@@ -102,17 +158,14 @@ public:
             if (stop.expired(partials_.size())) return false;
             if (gathered_.size() > 4 * cap_ + 1000) {
                 merge_runs();
-                shorten(cap_, heading, up, down);
+                frontier_cap_.shorten(gathered_, cap_, completion);
                 runs_.assign({0, gathered_.size()});
             }
         }
         merge_runs();
-        if (backpointers_.size() > collect_at_) {
-            backpointers_.collect(0, gathered_);
-            collect_at_ = backpointers_.size() + kSteps / 4;
-        }
-        const std::size_t room = (kSteps - std::min(kSteps, backpointers_.size())) / 2;
-        shorten(std::max<std::size_t>(1, std::min(cap_, room)), heading, up, down);
+        const std::size_t room = backpointers_.make_room(gathered_);
+        frontier_cap_.shorten(gathered_, std::max<std::size_t>(1, std::min(cap_, room)),
+                              completion);
         partials_.swap(gathered_);
         for (Partial& p : partials_)
             if (p.option != kStart) {
@@ -127,9 +180,9 @@ public:
 
     // A packing that is not in the frontier, and loses less than this, does not exist.
     std::int64_t complete_below() const {
-        return std::min(dropped_, depth_ == kNoLoss ? kNoLoss : depth_ + 1);
+        return std::min(frontier_cap_.dropped(), depth_ == kNoLoss ? kNoLoss : depth_ + 1);
     }
-    bool shortened() const { return dropped_ != kNoLoss; }
+    bool shortened() const { return frontier_cap_.dropped() != kNoLoss; }
     std::uint64_t work() const { return work_; }
 
     // Call visit(option) for every move on the trail, newest first; best options are not on it.
@@ -179,49 +232,13 @@ private:
         }
     }
 
-    // Keep the `limit` packings that can still lose least.
-    void shorten(std::size_t limit, std::int64_t heading, double up, double down) {
-        if (gathered_.size() <= limit) return;
-        losses_.clear();
-        for (const Partial& p : gathered_)
-            losses_.push_back(static_cast<double>(p.loss) +
-                              window_.rest(p.tokens + heading, up, down) * (1 - 1e-9));
-        ranked_ = losses_;
-        std::nth_element(ranked_.begin(), ranked_.begin() + static_cast<long>(limit),
-                         ranked_.end());
-        const double threshold = ranked_[limit];
-        std::size_t ties = limit;  // how many of those at the threshold still have room
-        std::size_t tied = 0;
-        for (const double loss : losses_) {
-            ties -= loss < threshold;
-            tied += loss == threshold;
-        }
-        // Of equals every n-th stays: spread over the token sums they leave more ways to fill up.
-        std::size_t kept = 0;
-        std::size_t passed = 0;
-        for (std::size_t i = 0; i < gathered_.size(); ++i) {
-            bool stays = losses_[i] < threshold;
-            if (losses_[i] == threshold) {
-                stays = passed * ties / tied != (passed + 1) * ties / tied;
-                ++passed;
-            }
-            if (stays) gathered_[kept++] = gathered_[i];
-        }
-        gathered_.resize(kept);
-        // Below 2^61, so the conversion is in range; rounded down by more than the doubles err.
-        dropped_ = std::min(dropped_, static_cast<std::int64_t>(threshold * (1 - 1e-9)));
-    }
-
-    Window window_;
     std::int64_t depth_;
     std::size_t cap_;
-    std::int64_t dropped_ = kNoLoss;
+    FrontierCap frontier_cap_;
     std::uint64_t work_ = 0;
     std::vector<Partial> partials_, gathered_, spare_;
     std::vector<std::size_t> runs_, next_runs_;
-    std::vector<double> losses_, ranked_;
-    Backpointers<Step> backpointers_;
-    std::size_t collect_at_ = kSteps / 4;
+    Backpointers<Step> backpointers_{kSteps};
 };
 
 }  // namespace ctxmem

@@ -416,12 +416,13 @@ private:
             up[a] = std::min(up[a + 1], active_[a].up);
             down[a] = std::min(down[a + 1], active_[a].down);
         }
-        Frontier frontier({0, normal_.room, static_cast<double>(price_)}, depth, cap);
+        const Window window{0, normal_.room, static_cast<double>(price_)};
+        Frontier frontier(depth, cap);
         for (std::size_t a = 0; a < active_.size(); ++a) {
             const Active& active = active_[a];
             heading -= moves_[active.begin].tokens;
-            if (!frontier.extend(&moves_[active.begin], active.end - active.begin, heading,
-                                 up[a + 1], down[a + 1], stop_))
+            if (!frontier.extend(&moves_[active.begin], active.end - active.begin,
+                                 {window, heading, up[a + 1], down[a + 1]}, stop_))
                 return Round::kStopped;
             if (may_turn_dense && dense_is_cheaper(spent_ + frontier.work(), full))
                 return Round::kDense;

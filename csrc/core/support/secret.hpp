@@ -5,7 +5,10 @@
 // from a seed or from a digest of the input.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <random>
+#include <stdexcept>
+#include <string_view>
 
 #include "kernels/word_hash.hpp"
 
@@ -27,11 +30,15 @@ inline WordKey word_key(std::uint64_t first, std::uint64_t second) {
 // The key of a seed, which is as public as the seed.
 inline WordKey word_key_of_seed(std::uint64_t seed) { return word_key(seed, 0x5EED0F5161A7EDull); }
 
+// Drawn from the system's source of randomness.
+inline std::uint64_t random_seed() {
+    std::random_device device;
+    return std::uint64_t{device()} << 32 | device();
+}
+
 inline WordKey random_word_key() {
-    std::random_device device;  // the system's source of randomness
-    const auto draw = [&device] { return std::uint64_t{device()} << 32 | device(); };
     WordKey key{};
-    for (std::uint64_t& word : key.words) word = draw();
+    for (std::uint64_t& word : key.words) word = random_seed();
     return key;
 }
 
@@ -39,6 +46,16 @@ inline WordKey random_word_key() {
 inline const WordKey& process_key() {
     static const WordKey key = random_word_key();
     return key;
+}
+
+// The key of a digest of 16 bytes; of none, the key of this process.
+// Throws std::invalid_argument for another size.
+inline WordKey word_key_of_digest(std::string_view digest) {
+    if (digest.empty()) return process_key();
+    if (digest.size() != 16) throw std::invalid_argument("expected a key of 16 bytes, or none");
+    std::uint64_t halves[2];
+    std::memcpy(halves, digest.data(), sizeof halves);
+    return word_key(halves[0], halves[1]);
 }
 
 }  // namespace ctxmem

@@ -61,7 +61,7 @@ std::size_t separators(std::string_view content, char separator) {
     return quoted ? 0 : found;
 }
 
-// Whether two spaces stand side by side.
+// Whether two spaces follow each other.
 bool has_gap(std::string_view content) {
     bool found = false;
     for (std::size_t i = 1; i < content.size(); ++i)
@@ -440,14 +440,14 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
     const std::string_view here = content(i);
     char separator = 0;
     std::size_t columns = 0;
-    const bool told = options_.format == Format::table;
+    const bool declared = options_.format == Format::table;
     // Most lines are prose with a comma or none, which needs no look at the quotes.
     int commas = 0, others = 0;
     for (const char c : here) {
         commas += c == ',';
         others += (c == '\t') | (c == ';');
     }
-    if (!told && commas < 2 && others == 0) return 0;
+    if (!declared && commas < 2 && others == 0) return 0;
     for (const char c : {'\t', ',', ';'}) {
         const std::size_t found = separators(here, c);
         if (found > columns) {
@@ -455,7 +455,7 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
             separator = c;
         }
     }
-    if (columns == 0 || (!told && columns < 2 && separator != '\t')) return 0;
+    if (columns == 0 || (!declared && columns < 2 && separator != '\t')) return 0;
     // First lines of the rows: a quoted cell may span several lines.
     std::vector<std::size_t> rows{i}, ends{quoted_end(i)};  // the first and last line of each row
     std::size_t last = ends[0], digits = 0, uneven = 0;
@@ -464,16 +464,16 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
     };
     // A row cut by the beginning of the text has fewer cells than the rows below it.
     const bool names = names_columns(here, separator);
-    const std::size_t below = told ? filled(last + 1) : last + 1;
+    const std::size_t below = declared ? filled(last + 1) : last + 1;
     const std::size_t cells =
         blank(below) ? columns : separators(row_text(below, quoted_end(below)), separator);
     const bool first_torn = units_.empty() && cells != columns && !(names && columns > cells);
     const auto read_rows = [&](std::size_t most) {
         while (rows.size() < most) {
-            const std::size_t k = told ? filled(last + 1) : last + 1;
+            const std::size_t k = declared ? filled(last + 1) : last + 1;
             if (blank(k)) break;
             const std::size_t end = quoted_end(k);
-            if (!told) {
+            if (!declared) {
                 const std::size_t found = separators(row_text(k, end), separator);
                 const bool torn = end + 1 >= count() && found < columns;
                 const bool fits = names ? fits_columns(found, columns) : found == columns;
@@ -485,15 +485,15 @@ std::size_t OutlineReader::take_separated(std::size_t i) {
             last = end;
         }
     };
-    read_rows(told ? count() : kRowsLookedAt);  // enough to decide whether to read them all
+    read_rows(declared ? count() : kRowsLookedAt);  // enough to decide whether to read them all
     for (std::size_t k = i; k <= last && k < i + 8; ++k)
         for (const char c : content(k)) digits += is_digit(c);
-    if (!told && (rows.size() < (uneven > 0 ? kRaggedRows : kRowsOfText) || here.size() > 400 ||
-                  here.ends_with('.') || here.ends_with(':')))
+    if (!declared && (rows.size() < (uneven > 0 ? kRaggedRows : kRowsOfText) || here.size() > 400 ||
+                      here.ends_with('.') || here.ends_with(':')))
         return 0;
     // Lines of a poem may have equally many commas, so a comma-separated table must have no space
     // after a comma, and digits or column names.
-    if (!told && separator == ',') {
+    if (!declared && separator == ',') {
         std::size_t spaced = 0;
         for (std::size_t k = i; k <= last; ++k)
             spaced += content(k).find(", ") != std::string_view::npos;

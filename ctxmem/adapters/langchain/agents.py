@@ -106,7 +106,7 @@ class ContextMiddleware(AgentMiddleware):
     - `tools=True`: every request offers the tools that its question needs, chosen by
       `ctxmem.assemble` within the budget, and the tool `find_tool`, by which the model finds
       the others. Tools that were called or found are offered in full. The set stays as it is from
-      request to request until a change is worth the cached prefix.
+      request to request until a change saves more than the cached prefix.
 
     Pages are kept per thread (`configurable.thread_id`). `store` is ":memory:", the path of an
     SQLite file or any `ctxmem.PageStore`. The state's "ctxmem" holds `ContextStats` of the last

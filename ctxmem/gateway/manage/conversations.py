@@ -17,6 +17,7 @@ from threading import Lock, RLock
 from typing import Any, NamedTuple
 
 from ctxmem.errors import ConflictError, SessionDeletedError, StoreError
+from ctxmem.gateway.exchanges import common_prefix
 from ctxmem.gateway.manage.accounts import Account
 from ctxmem.gateway.manage.knowing import Reader, canonical, unmarked
 from ctxmem.gateway.manage.shown import ShownMessages
@@ -290,7 +291,7 @@ class Conversations:
         family.count += 1
         nearest = max(
             (one for one in family.open.values() if one is not made and one.account is not None),
-            key=lambda one: _alike(one.digests, digests),
+            key=lambda one: common_prefix(one.digests, digests),
             default=None,
         )
         made.left = nearest
@@ -306,13 +307,3 @@ def _end(conversation: Conversation) -> None:
         conversation.keep()
     with suppress(Exception):
         conversation.memory.close()
-
-
-def _alike(one: Sequence[bytes], other: Sequence[bytes]) -> int:
-    """Return how many messages two conversations begin with, both."""
-    count = 0
-    for mine, theirs in zip(one, other, strict=False):
-        if mine != theirs:
-            break
-        count += 1
-    return count

@@ -11,7 +11,7 @@ from typing import Any
 from ctxmem.chat.findings import Finding
 from ctxmem.chat.reading import fingerprint
 from ctxmem.errors import CtxmemError
-from ctxmem.gateway.exchanges import Exchange
+from ctxmem.gateway.exchanges import Exchange, common_prefix
 from ctxmem.gateway.observe.audits import ExchangeLog
 from ctxmem.gateway.observe.inspecting import Inspector
 from ctxmem.gateway.observe.readings import Reading, Readings
@@ -121,7 +121,7 @@ class Observe:
             weight.marks,
             weight.total,
         )
-        shared = [_shared(chat.marks, now.marks) for chat in chats]
+        shared = [common_prefix(chat.marks, now.marks) for chat in chats]
         best = max(range(len(chats)), key=lambda i: (shared[i], i), default=-1)
         facts = exchange.facts
         facts.setdefault("conversation", family.hex())
@@ -172,15 +172,6 @@ def finding_facts(finding: Finding, *, texts: bool = False) -> dict[str, Any]:
         "refused": finding.rule is not None,
         "advice": finding.detail if texts or finding.rule is not None else "",
     }
-
-
-def _shared(before: list[bytes], now: list[bytes]) -> int:
-    count = 0
-    for one, other in zip(before, now, strict=False):
-        if one != other:
-            break
-        count += 1
-    return count
 
 
 def _reused(before: _Chat, now: _Chat, weight: Weight, shared: int) -> tuple[int, str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ctxmem.chat.tools import result_message
 from ctxmem.gateway.wire.anthropic import AnthropicMessages
 from ctxmem.gateway.wire.frames import Frame, named_frame
 from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in, summed
-from ctxmem.memory import tool
 
 _ENDED = frozenset(("tool_use", "end_turn", "stop_sequence"))
 _OF_THE_FIRST = ("id", "type", "role", "model")
@@ -63,7 +63,7 @@ class AnthropicTurn(Turn):
         """Return the request with the message and the results behind it."""
         said = [_sendable(one) for one in dicts_in(round_.body.get("content"))]
         given = [
-            tool.result(call, text)["content"][0]
+            result_message(call, text)["content"][0]
             for call, text in zip(round_.calls, results, strict=True)
         ]
         messages = [

@@ -14,12 +14,11 @@ from ctxmem.gateway.wire.reading import (
     list_of,
     model_in,
     object_of,
+    rules_in,
     text_of,
     usage_in,
     with_tools,
 )
-
-_RULES = ("system", "developer")
 
 
 class ChatCompletions:
@@ -32,9 +31,7 @@ class ChatCompletions:
         """Return what a request's body asks."""
         body = object_of(body)
         messages = list_of(body, "messages")
-        first = 0
-        while first < len(messages) and _role(messages[first]) in _RULES:
-            first += 1
+        first = rules_in(messages)
         return Asked(
             body=body,
             model=model_in(body),
@@ -142,7 +139,3 @@ def arguments_in(written: Any) -> Any:
     except ValueError:
         return written
     return read if isinstance(read, dict) else written
-
-
-def _role(message: Any) -> Any:
-    return message.get("role") if isinstance(message, dict) else None

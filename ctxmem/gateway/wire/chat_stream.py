@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ctxmem.chat.tools import result_message
 from ctxmem.gateway.wire.chat import ChatCompletions
 from ctxmem.gateway.wire.frames import Frame, named_frame
 from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in, summed
-from ctxmem.memory import tool
 
 _ENDED = frozenset(("tool_calls", "stop"))
 _OF_THE_FIRST = ("id", "object", "created", "model", "system_fingerprint")
@@ -66,7 +66,9 @@ class ChatTurn(Turn):
             name: value for name, value in message.items() if value is not None or name == "content"
         }
         said.setdefault("role", "assistant")
-        given = [tool.result(call, text) for call, text in zip(round_.calls, results, strict=True)]
+        given = [
+            result_message(call, text) for call, text in zip(round_.calls, results, strict=True)
+        ]
         made = {**sent, "messages": [*sent["messages"], said, *given]}
         if not last:
             return made

@@ -115,6 +115,14 @@ def model_in(body: dict[str, Any]) -> str:
     return "" if "/" in model and os.path.lexists(model) else model
 
 
+def rules_in(messages: list[Any]) -> int:
+    """Return how many messages, from the first on, are the system's or the developer's."""
+    for i, message in enumerate(messages):
+        if not (isinstance(message, dict) and message.get("role") in ("system", "developer")):
+            return i
+    return len(messages)
+
+
 def count_of(body: dict[str, Any], *names: str) -> int | None:
     """Return the first of some fields that holds a whole number."""
     for name in names:

@@ -15,12 +15,12 @@ from ctxmem.gateway.wire.reading import (
     list_of,
     model_in,
     object_of,
+    rules_in,
     text_of,
     usage_in,
     with_tools,
 )
 
-_RULES = ("system", "developer")
 _ENDS = frozenset(("response.completed", "response.incomplete", "response.failed"))
 
 
@@ -39,13 +39,7 @@ class Responses:
         if not isinstance(given, list | None):
             raise Unreadable("input is neither a text nor a list")
         items = given or []
-        first = 0
-        while (
-            first < len(items)
-            and isinstance(items[first], dict)
-            and items[first].get("role") in _RULES
-        ):
-            first += 1
+        first = rules_in(items)
         instructions = body.get("instructions")
         rules = [{"role": "system", "content": instructions}] if instructions else []
         return Asked(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ctxmem.chat.tools import result_message
 from ctxmem.gateway.wire.frames import Frame, named_frame
 from ctxmem.gateway.wire.responses import Responses
 from ctxmem.gateway.wire.rounds import Round, Turn, dicts_in, summed
-from ctxmem.memory import tool
 
 _ENDS = frozenset(("response.completed", "response.incomplete", "response.failed"))
 _STARTS = frozenset(("response.created", "response.queued", "response.in_progress"))
@@ -72,7 +72,7 @@ class ResponsesTurn(Turn):
         if not self._keeps:
             said = _self_contained(said)
         results_ = [
-            tool.result(call, text) for call, text in zip(round_.calls, results, strict=True)
+            result_message(call, text) for call, text in zip(round_.calls, results, strict=True)
         ]
         made = {**sent, "input": [*before, *said, *results_]}
         if not last:
