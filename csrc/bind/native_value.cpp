@@ -24,13 +24,8 @@ py::array_t<float> evaluate(const GatedModel& model, const Features& features,
 }
 
 py::array_t<float> find_definitions(const Features& features) {
-    std::vector<float> found;
-    {
-        py::gil_scoped_release unlocked;
-        StopToken stop = stop_on_signal();
-        found = features.features().definitions(stop);
-    }
-    return to_array(std::move(found));
+    return to_array(
+        run_unlocked([&](StopToken& stop) { return features.features().definitions(stop); }));
 }
 
 py::array_t<float> revise(const GatedModel& model, const Features& features,
