@@ -66,6 +66,11 @@ ANSWERS = {
     "Arabic": ("ما هو المؤشر؟", "المؤشر هو قائمة من الكلمات."),
     "Chinese": ("什么是缓冲区?", "缓冲区是存放数据的内存。"),
     "Japanese": ("バッファとは何ですか?", "バッファはデータを置くメモリです。"),
+    "Danish": ("Hvad er en buffer?", "En buffer er et lager til data."),
+    "Norwegian": ("Hva er en buffer?", "En buffer er et lager for data."),
+    "Finnish": ("Mikä on puskuri?", "Puskuri on muisti tiedoille."),
+    "Ukrainian": ("Що таке масив?", "Масив — це впорядкований набір даних."),
+    "Hindi": ("पायथन क्या है?", "पायथन एक लोकप्रिय भाषा है।"),
     "Turkish": ("Tampon nedir?", "Tampon verileri saklayan bir bellektir."),
 }
 

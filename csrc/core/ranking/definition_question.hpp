@@ -16,7 +16,7 @@ namespace ctxmem {
 class DefinitionQuestion {
 public:
     DefinitionQuestion() = default;
-    // Read the sentences of a query and of its variants, in twenty languages. Linear in their
+    // Read the sentences of a query and of its variants, in 19 languages. Linear in their
     // text. The terms are numbered by `known`.
     DefinitionQuestion(Terms& known, std::span<const std::string_view> queries);
 
