@@ -1,9 +1,10 @@
 """Cut texts into the units that can be selected, with the dependencies of each unit.
 
-merge    joins overlapping chunks of one source into merged texts
-order    orders passages whose place in their source is not known
-headers  gives rows without a header the header of an earlier table
-known    keeps the outlines of texts that are cut again
+merge       joins overlapping chunks of one source into merged texts
+neighbours  decides which overlaps are those of neighbours
+order       orders passages whose place in their source is not known
+headers     gives rows without a header the header of an earlier table
+known       keeps the outlines of texts that are cut again
 
 The outline itself is native: csrc/core/text/outline.hpp.
 """

@@ -9,6 +9,7 @@ import numpy as np
 
 from ctxmem import _native
 from ctxmem.candidates import Candidates
+from ctxmem.outline.neighbours import Overlap, is_definite, true_overlaps
 from ctxmem.outline.order import Series, numbered
 from ctxmem.places import Place
 
@@ -77,19 +78,11 @@ def found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
     """
     if len(chunks) < 2:
         return {}
-    names = [(table.chunks[i].source, table.chunks[i].section) for i in chunks]
-    number = {name: k for k, name in enumerate(dict.fromkeys(names))}
-    texts = [table.chunks[i].text for i in chunks]
-    source = np.array([number[name] for name in names], dtype=np.int32)
-    left, right, offset = _native.text_overlaps(texts, source, OVERLAP)
-    before = {
-        b: (a, at) for a, b, at in zip(left.tolist(), right.tolist(), offset.tolist(), strict=True)
-    }
-    before.update(_consecutive(table, chunks, before))
-    if not before:
-        return {}
+    # Sorted, so that the order of the input does not break ties.
+    chunks = sorted(chunks, key=lambda i: (table.id(i), table.chunks[i].text))
+    before = _before(table, chunks)
     placed: dict[int, tuple[int, int]] = {}  # text -> first of its chain, offset from it
-    for k in {*before, *(a for a, _ in before.values())}:
+    for k in sorted({*before, *(a for a, _ in before.values())}):
         path = [k]
         on_path = {k}
         while path[-1] not in placed and path[-1] in before:
@@ -103,20 +96,67 @@ def found_places(table: Candidates, chunks: Sequence[int]) -> dict[int, Place]:
             root, start = placed[up]
             placed[at] = (root, start + before[at][1])
     return {
-        chunks[k]: Place(f"\0{table.id(chunks[root])}", start, start + len(texts[k]))
+        chunks[k]: Place(
+            f"\0{table.id(chunks[root])}", start, start + len(table.chunks[chunks[k]].text)
+        )
         for k, (root, start) in placed.items()
     }
 
 
-def _consecutive(
-    table: Candidates, chunks: Sequence[int], overlapping: Mapping[int, tuple[int, int]]
-) -> dict[int, tuple[int, int]]:
-    """Return the chunk before each that follows another by its id, and how far it begins behind it.
+def _before(table: Candidates, chunks: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Return the chunk that each is contained in or goes on from, and where in it it begins.
+
+    Indices are those into `chunks`.
+    """
+    names = [(table.chunks[i].source, table.chunks[i].section) for i in chunks]
+    number = {name: k for k, name in enumerate(dict.fromkeys(names))}
+    ids = [table.id(i) for i in chunks]
+    texts = [table.chunks[i].text for i in chunks]
+    source = [number[name] for name in names]
+    overlaps = _overlaps(texts, source)
+    contained = {
+        o.right: o for o in overlaps if o.offset + len(texts[o.right]) <= len(texts[o.left])
+    }
+    before = {k: (o.left, o.offset) for k, o in contained.items()}
+    pairs = [pair for pair in _consecutive(table, chunks) if pair[1] not in contained]
+    overlapping = _pair_overlaps(texts, pairs)
+    for pair, offset in overlapping.items():
+        if is_definite(texts[pair[0]][offset:]):
+            before[pair[1]] = (pair[0], offset)
+    others = [o for o in overlaps if o.right not in before]
+    within = {k: len(texts[k]) for k in contained}
+    within.update((k, len(texts[a]) - at) for k, (a, at) in before.items() if k not in contained)
+    for o in true_overlaps(ids, texts, source, others, within):
+        before[o.right] = (o.left, o.offset)
+    for a, k in pairs:
+        if k in before or (a, k) in overlapping:
+            continue
+        if not (HEADED.match(texts[k]) or _are_records(texts[a], texts[k])):
+            before[k] = (a, len(texts[a]) + _step(texts[a], texts[k]))
+    return before
+
+
+def _overlaps(texts: list[str], source: Sequence[int]) -> list[Overlap]:
+    """Return the overlaps and contained texts within each source."""
+    found = _native.text_overlaps(texts, np.array(source, dtype=np.int32), OVERLAP)
+    return [Overlap(*row) for row in zip(*(column.tolist() for column in found), strict=True)]
+
+
+def _pair_overlaps(
+    texts: list[str], pairs: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], int]:
+    """Return where the second text of each pair begins in the first, if they overlap."""
+    both = [texts[k] for pair in pairs for k in pair]
+    found = _overlaps(both, [p for p in range(len(pairs)) for _ in "ab"])
+    return {pairs[o.left // 2]: o.offset for o in found if o.left < o.right}
+
+
+def _consecutive(table: Candidates, chunks: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the pairs of chunks of which the second follows the first by its id.
 
     Splitters number the chunks of a file and cut off the white space between them. So "guide-4"
     goes on with what "guide-3" begins, unless the two look like records of their own: if the second
-    has a heading, if both begin alike or share a line. `overlapping` are chunks whose place is
-    known; indices are those into `chunks`.
+    has a heading, if both begin alike or share a line.
     """
     position: dict[tuple[object, int], int] = {}  # of the source, section and series; the number
     for k, i in enumerate(chunks):
@@ -124,15 +164,8 @@ def _consecutive(
         if counted is not None and _numbers_chunks(chunk.source, *counted):
             series, number = counted
             position[(chunk.source, chunk.section, series), number] = k
-    found = {}
-    for (of, number), k in position.items():
-        before = position.get((of, number - 1))
-        if before is None or k in overlapping:
-            continue
-        above, text = table.chunks[chunks[before]].text, table.chunks[chunks[k]].text
-        if not (HEADED.match(text) or _are_records(above, text)):
-            found[k] = (before, len(above) + _step(above, text))
-    return found
+    found = ((position.get((of, number - 1)), k) for (of, number), k in position.items())
+    return [(before, k) for before, k in found if before is not None]
 
 
 def _numbers_chunks(source: str | None, series: Series, number: int) -> bool:
@@ -162,7 +195,7 @@ def _are_records(a: str, b: str) -> bool:
 
 def _step(above: str, text: str) -> int:
     """Return how far behind the end of one chunk the next begins: less than 0 if they overlap."""
-    for size in range(min(OVERLAP, len(above), len(text)) - 1, SHORT_OVERLAP - 1, -1):
+    for size in range(min(OVERLAP - 1, len(above), len(text)), SHORT_OVERLAP - 1, -1):
         if above.endswith(text[:size]):
             return -size
     if above[-1:].isspace() or text[:1] in ("\n", "\r"):  # no white space was cut off

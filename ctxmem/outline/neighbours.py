@@ -1,0 +1,231 @@
+"""Which overlaps show that two chunks of one source are neighbours in it.
+
+The end of one chunk may be the beginning of another because a splitter repeats text, or because
+the source does: a licence, a footer, the members of a record. Only the first are neighbours, and
+the text between the chunks that are given is unknown. So an overlap counts only with further
+evidence:
+
+- ids with numbers decide where they can: consecutive numbers, numbers that count in equal steps,
+  and offsets that fit the overlap are those of neighbours, others are not; the overlap has a word
+  or phrase that occurs nowhere else in the chunks of the source;
+- without such ids, the overlap has several such words, and it is as long as others or has no
+  phrase that occurs elsewhere;
+- a text that repeats itself does not say how far two chunks overlap.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ctxmem.outline.order import Series, numbered
+
+WORD = re.compile(r"\w+")
+
+REPEAT = 16
+"""Characters that an overlap must not begin and end with: it could be shorter by one period."""
+
+DISTINCT_WORDS = 3
+"""Words that an overlap must have: a row of dots is on many lines."""
+
+RARE_WORDS = 5
+RARE_CHARACTERS = 32
+RARE_SHARE = 0.3
+"""Words of an overlap that occur nowhere else: their number or their characters, and their share
+of its distinct words."""
+
+PHRASE = 4
+"""Words of a phrase."""
+
+RARE_PHRASES = 12
+"""Phrases that are enough if none occurs elsewhere: an overlap of 15 words."""
+
+FEW_RARE_WORDS = 3
+SAME_LENGTH = 3
+"""Overlaps of one length that show what the splitter repeats; these need fewer rare words."""
+
+LONGEST_SHARE = 0.6
+"""Maximum share of a chunk that a splitter repeats."""
+
+STRIDE = 8
+"""Minimum step of ids that count something else than chunks, such as words."""
+
+
+class Overlap(NamedTuple):
+    """Text `right` begins at character `offset` of text `left` and goes on after its end."""
+
+    left: int
+    right: int
+    offset: int
+
+
+class Evidence(NamedTuple):
+    """What an overlap has that other texts do not: see `_evidence`."""
+
+    rare: int
+    rare_characters: int
+    distinct: int
+    rare_phrases: int
+    common_phrases: int
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether the overlap is nowhere else in the texts."""
+        return self.rare > 0 or self.rare_phrases > 0
+
+
+def true_overlaps(
+    ids: Sequence[str],
+    texts: Sequence[str],
+    source: Sequence[int],
+    overlaps: Iterable[Overlap],
+    within: Mapping[int, int],
+) -> list[Overlap]:
+    """Return the overlaps of neighbours.
+
+    `source` has the number of the source of each text. The texts of `within` are contained in
+    others. Costs O(n) in the characters.
+    """
+    strides = _strides(ids, source)
+    by_ids = {o: _ids_agree(ids, o, strides.get(source[o.left], {})) for o in overlaps}
+    possible = [o for o, agree in by_ids.items() if agree is not False]
+    followers = Counter(o.left for o in possible)
+    possible = [o for o in possible if followers[o.left] == 1]
+    skipped = {o.right: len(texts[o.left]) - o.offset for o in possible}
+    found = _evidence(texts, source, possible, {**skipped, **within})
+    lengths = Counter(
+        (source[o.right], skipped[o.right])
+        for o in possible
+        if by_ids[o] is None and found[o].is_unique
+    )
+    return [
+        o
+        for o in possible
+        if is_definite(texts[o.right][: skipped[o.right]])
+        and (
+            found[o].is_unique
+            if by_ids[o]
+            else skipped[o.right] <= LONGEST_SHARE * len(texts[o.left])
+            and _identifies(found[o], lengths[source[o.right], skipped[o.right]])
+        )
+    ]
+
+
+def is_definite(shared: str) -> bool:
+    """Return whether a text can be an overlap of one length only, and is more than a ruler."""
+    return len(set(WORD.findall(shared))) >= DISTINCT_WORDS and not _repeats(shared)
+
+
+def _repeats(text: str) -> bool:
+    """Return whether a text ends as it begins, with at least `REPEAT` characters (KMP)."""
+    border = [0] * len(text)
+    length = 0
+    for i in range(1, len(text)):
+        while length and text[i] != text[length]:
+            length = border[length - 1]
+        length += text[i] == text[length]
+        border[i] = length
+    return length >= REPEAT
+
+
+def _strides(ids: Sequence[str], source: Sequence[int]) -> dict[int, dict[Series, int]]:
+    """Return the greatest common divisor of the steps of each series of at least three ids."""
+    numbers: dict[int, dict[Series, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for of, name in zip(source, ids, strict=True):
+        if counted := numbered(name):
+            numbers[of][counted[0]].append(counted[1])
+    return {
+        of: {
+            name: math.gcd(*(number - found[0] for number in found))
+            for name, found in series.items()
+            if len(found) > 2
+        }
+        for of, series in numbers.items()
+    }
+
+
+def _ids_agree(ids: Sequence[str], overlap: Overlap, strides: Mapping[Series, int]) -> bool | None:
+    """Return whether the numbers of two ids are those of neighbours; None if they do not say."""
+    left, right = numbered(ids[overlap.left]), numbered(ids[overlap.right])
+    if left is None or right is None or left[0] != right[0]:
+        return None
+    step = right[1] - left[1]
+    return step in (1, overlap.offset) or step == strides.get(left[0], 0) >= STRIDE
+
+
+def _identifies(found: Evidence, of_this_length: int) -> bool:
+    """Return whether the text of an overlap alone shows that its chunks are neighbours."""
+    if found.rare >= FEW_RARE_WORDS and of_this_length >= SAME_LENGTH:
+        return True
+    if found.common_phrases > 0:
+        return False
+    many = found.rare >= RARE_WORDS or found.rare_characters >= RARE_CHARACTERS
+    return found.rare_phrases >= RARE_PHRASES or (
+        many and found.rare >= RARE_SHARE * found.distinct
+    )
+
+
+def _evidence(
+    texts: Sequence[str],
+    source: Sequence[int],
+    overlaps: Sequence[Overlap],
+    skipped: Mapping[int, int],
+) -> dict[Overlap, Evidence]:
+    """Return which words and phrases of overlaps occur elsewhere in the texts of their source.
+
+    The first `skipped` characters of a text are in another one, too, and are counted there.
+    """
+    shared = {o: _words_shared(texts, o) for o in overlaps}
+    sources = {source[o.right] for o in overlaps}
+    words: Counter[tuple[int, str]] = Counter()
+    phrases = {(source[o.right], phrase): 0 for o in overlaps for phrase in _phrases(shared[o])}
+    for k, text in enumerate(texts):
+        of = source[k]
+        if of not in sources:
+            continue
+        new = WORD.findall(text, _start_of_word(text, skipped.get(k, 0)))
+        words.update((of, word) for word in new)
+        for phrase in _phrases(new):
+            if (of, phrase) in phrases:
+                phrases[of, phrase] += 1
+    found = {}
+    for o, inside in shared.items():
+        of, distinct = source[o.right], set(inside)
+        rare = [word for word in distinct if words[of, word] == 1]
+        counts = [phrases[of, phrase] for phrase in _phrases(inside)]
+        found[o] = Evidence(
+            rare=len(rare),
+            rare_characters=sum(map(len, rare)),
+            distinct=len(distinct),
+            rare_phrases=counts.count(1),
+            common_phrases=len(counts) - counts.count(1),
+        )
+    return found
+
+
+def _words_shared(texts: Sequence[str], overlap: Overlap) -> list[str]:
+    """Return the words of an overlap without those that its ends cut."""
+    left, right = texts[overlap.left], texts[overlap.right]
+    start, end = overlap.offset, len(left) - overlap.offset
+    words = WORD.findall(right[:end])
+    if words and WORD.match(right, end) and WORD.match(right, end - 1):
+        words.pop()
+    if words and WORD.match(left, start) and WORD.match(left, start - 1):
+        words.pop(0)
+    return words
+
+
+def _start_of_word(text: str, at: int) -> int:
+    """Return where the word begins that character `at` is within, else `at`."""
+    if not WORD.match(text, at):
+        return at
+    while at > 0 and WORD.match(text[at - 1]):
+        at -= 1
+    return at
+
+
+def _phrases(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[k:] for k in range(PHRASE)), strict=False)
