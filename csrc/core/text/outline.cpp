@@ -350,6 +350,7 @@ std::size_t OutlineReader::take_stray(std::size_t i) {
     const bool rule = after_blank(i) && i > 0 && blank(i + 1) && i + 1 < count();
     add_line(i, SpanKind::other, kNoSpan, rule ? kFiller : kHidden);
     close_lists(-1);
+    if (dialogue_) owners_.clear();  // the turn above ends
     lead_ = {};
     return i + 1;
 }
@@ -365,7 +366,8 @@ bool OutlineReader::stops(std::string_view said) const {
 bool OutlineReader::starts_block(std::size_t i, bool running_stops) const {
     const std::string_view here = content(i);
     if (fence_size(here) > 0 || is_heading(here) || here.starts_with(".. ") ||
-        here.starts_with(">>> ") || begins_turn(here) || lines_[i].wide_indent || begins_patch(i))
+        here.starts_with(">>> ") || begins_turn(here) || lines_[i].wide_indent || begins_patch(i) ||
+        speaks(i))
         return true;
     const Marker marker = marker_of(here);
     if (marker.size > 0 && (marker.bullet || running_stops)) return true;

@@ -179,15 +179,12 @@ private:
     bool outlines(std::size_t i) const;
     std::size_t take_signature(std::size_t i);
 
-    // Lists, entries, dialogue: outline_lists.cpp
+    // Lists, entries, directives: outline_lists.cpp
     std::size_t take_item(std::size_t i);
     bool go_on_with_list(int indent, char style);
     std::int32_t lead_of_list(std::size_t i, bool begins);
     bool is_long_sentence(std::int32_t unit, std::size_t read) const;
     std::size_t nested_end(std::size_t i, std::size_t last, int indent) const;
-    std::size_t take_turn(std::size_t i);
-    std::size_t turn_end(std::size_t i) const;
-    bool goes_on(std::size_t i) const;
     std::size_t take_directive(std::size_t i);
     std::size_t take_entry(std::size_t i);
     void close_lists(int indent);
@@ -196,7 +193,17 @@ private:
     std::int32_t find_warning(std::int32_t from, std::int32_t stop, std::size_t end) const;
     void tie_warnings(const List& list);
     void tie_last(std::int32_t item, std::int32_t other);
+
+    // Dialogue: outline_dialogue.cpp
     void count_turns();
+    std::size_t words_of_turn(std::size_t i) const;
+    bool begins_cue(std::size_t i) const;
+    bool speaks(std::size_t i) const;
+    std::size_t take_turn(std::size_t i);
+    std::size_t take_cue(std::size_t i);
+    std::int32_t add_turn(std::size_t i, std::size_t last, std::size_t words, std::int32_t need);
+    std::size_t turn_end(std::size_t i) const;
+    bool goes_on(std::size_t i) const;
 
     // Tables: outline_tables.cpp
     std::size_t take_table(std::size_t i);
@@ -271,8 +278,9 @@ private:
     std::size_t torn_close_ = 0;         // line of the closing fence whose opening fence is missing
     bool torn_ = false;
     bool dialogue_ = false;
-    std::size_t questions_ = 0;  // paragraphs that end with a question mark
-    bool answered_ = false;      // a question with its answer has been read
+    std::int32_t voice_ = kNoSpan;  // the last cue of a transcript that names its speaker
+    std::size_t questions_ = 0;     // paragraphs that end with a question mark
+    bool answered_ = false;         // a question with its answer has been read
     std::vector<std::size_t> cuts_;
     std::vector<std::int32_t> of_sections_;  // lead-ins of headings or entries, ascending
     std::size_t wasted_ = 0;                 // bytes read ahead without finding a block
