@@ -251,6 +251,7 @@ private:
     std::int32_t add_record(std::size_t k, std::size_t last, std::int32_t owning);
     void add_closer(std::size_t k, std::int32_t owning);
     std::int32_t record_owner(std::size_t k);
+    bool owns_values(std::size_t k) const;
     std::int32_t record_subject(std::size_t i, std::size_t last, std::int32_t lead);
     std::size_t record_end(std::size_t i, std::size_t most) const;
 
