@@ -205,6 +205,11 @@ private:
     std::size_t turn_end(std::size_t i) const;
     bool goes_on(std::size_t i) const;
 
+    // Pages: outline_pages.cpp
+    void add_lines(const Line& whole);
+    std::size_t take_page_block(std::size_t i);
+    void add_rest(std::size_t begin, std::size_t end);
+
     // Tables: outline_tables.cpp
     std::size_t take_table(std::size_t i);
     std::size_t take_pipes(std::size_t i);
@@ -278,6 +283,7 @@ private:
     std::int32_t antecedent_end_ = 0;    // the unit after the sentences that may refer to it
     std::size_t torn_close_ = 0;         // line of the closing fence whose opening fence is missing
     bool torn_ = false;
+    bool fenced_ = false;  // the line that is split is inside a fence
     bool dialogue_ = false;
     std::int32_t voice_ = kNoSpan;  // the last cue of a transcript that names its speaker
     std::size_t questions_ = 0;     // paragraphs that end with a question mark
