@@ -268,6 +268,11 @@ def test_a_section_may_have_a_comment_or_a_quoted_name(section, form):
     assert section == needs["'my key' = 2"] == needs['a."b c" = 3']
 
 
+def test_a_whole_value_that_a_text_begins_with_owns_no_keys():
+    text = "ports: [80]\n  pump:\n    host: a\n"
+    assert ("name", "pump:", None) in units(text, RECORD)
+
+
 def test_a_key_with_other_marks_owns_the_lines_below_it():
     text = "pumps(id):\n  port: 1\nvalves(id):\n  port: 2\n"
     assert ["pumps(id):", "valves(id):"] == [need for _, _, need in units(text, RECORD) if need]

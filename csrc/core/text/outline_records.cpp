@@ -395,9 +395,9 @@ std::int32_t OutlineReader::add_record(std::size_t k, std::size_t last, std::int
     const bool inside = below <= last;
     const bool deeper = inside && line(below).indent > indent;
     const bool brackets = opens_more(k, last);
-    const bool keyed = what == LineKind::opener || said.back() == ':';
+    const bool names = what == LineKind::opener || said.back() == ':';
     const bool opens =
-        deeper && (keyed || dashed || said.back() == '(') && kind(below) != LineKind::closer;
+        deeper && (names || dashed || said.back() == '(') && kind(below) != LineKind::closer;
     const bool opens_list = inside && what == LineKind::opener && !dashed &&
                             line(below).indent == indent && content(below).starts_with("- ");
     // A key that the text ends with: what it names is cut off.
@@ -405,8 +405,10 @@ std::int32_t OutlineReader::add_record(std::size_t k, std::size_t last, std::int
         return add_line(k, SpanKind::name, owning, kLabel);
     if (!opens && !opens_list && !brackets) {
         const std::int32_t unit = add_cut(line(k).first, line(k).last, SpanKind::record, owning);
-        // A value over several lines: the others need the first, which has the key.
-        if (deeper && kind(below) != LineKind::closer) own(indent, unit);
+        // A value over several lines: the others need the first, which has the key. Deeper keys
+        // below a whole value are not a part of it: the text begins inside its first line.
+        const bool goes_on = deeper && (!keyed(below) || said.back() == ',');
+        if (goes_on && kind(below) != LineKind::closer) own(indent, unit);
         return unit;
     }
     const SpanKind kind = what == LineKind::closer ? SpanKind::fence : SpanKind::name;
