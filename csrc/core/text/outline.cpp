@@ -139,8 +139,8 @@ std::size_t OutlineReader::take(std::size_t i) {
         return next;
     if ((next = take_doctest(i)) > 0 || (next = take_heading(i)) > 0 ||
         (next = take_question(i)) > 0 || (next = take_clause_title(i)) > 0 ||
-        (next = take_turn(i)) > 0 || (next = take_entries(i)) > 0 || (next = take_records(i)) > 0 ||
-        (next = take_item(i)) > 0 || (next = take_entry(i)) > 0)
+        (next = take_turn(i)) > 0 || (next = take_trace(i)) > 0 || (next = take_entries(i)) > 0 ||
+        (next = take_records(i)) > 0 || (next = take_item(i)) > 0 || (next = take_entry(i)) > 0)
         return next;
     if ((next = take_code(i)) > 0) return next;
     return take_paragraph(i);

@@ -244,6 +244,13 @@ private:
     bool below_paragraph(std::size_t i) const;
     bool comments_code(std::size_t i) const;
 
+    // Tracebacks: outline_traces.cpp
+    std::size_t trace_end(std::size_t i) const;
+    bool names_exception(std::size_t i) const;
+    bool in_frames(std::size_t i) const;
+    std::int32_t add_trace(std::size_t i, std::size_t end, std::int32_t need);
+    std::size_t take_trace(std::size_t i);
+
     // Records: outline_records.cpp
     std::size_t take_json(std::size_t i);
     std::size_t take_records(std::size_t i);

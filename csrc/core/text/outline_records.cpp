@@ -434,23 +434,38 @@ void OutlineReader::add_closer(std::size_t k, std::int32_t owning) {
 std::size_t OutlineReader::take_entries(std::size_t i) {
     if (!is_entry_line(content(i))) return 0;
     // Decide from the first lines whether this is a log, then find its end.
-    std::size_t last = i, entries = 0;
+    std::size_t last = i, entries = 0, others = 0;
     const auto goes_on = [&](std::size_t k) { return !blank(k) && fence_size(content(k)) == 0; };
     for (std::size_t k = i; goes_on(k) && k < i + kTold; ++k) {
-        entries += is_entry_line(content(k));
+        if (const std::size_t end = trace_end(k); end > 0) k = end;
+        const bool entry = is_entry_line(content(k));
+        entries += entry;
+        others += !entry && !in_frames(k);
         last = k;
     }
-    if (entries < kEntries || 3 * entries < last - i + 1) return 0;
+    if (entries < kEntries || 2 * entries < others) return 0;
     while (goes_on(last + 1)) ++last;
     close_lists(-1);
     const std::int32_t need = lead_or_owner(i);
     const std::int32_t first = next_unit();
-    std::int32_t entry = need;
+    std::int32_t entry = need;      // what the lines below need: their entry or its exception
+    std::int32_t failed = kNoSpan;  // the entry, or the exception, that the next exception explains
     for (std::size_t k = i; k <= last; ++k) {
         const bool begins = is_entry_line(content(k));
-        const std::int32_t unit =
-            add_cut(line(k).first, line(k).last, SpanKind::record, begins ? need : entry);
-        if (begins) entry = unit;
+        const bool explains = !begins && failed != kNoSpan;
+        if (const std::size_t end = explains ? trace_end(k) : 0; end > 0 && end <= last) {
+            entry = add_trace(k, end, failed);
+            tie(failed, entry);
+            k = end;
+            continue;
+        }
+        const bool exception = explains && names_exception(k);
+        const std::int32_t unit = add_cut(line(k).first, line(k).last, SpanKind::record,
+                                          begins      ? need
+                                          : exception ? failed
+                                                      : entry);
+        if (exception) tie(failed, unit);
+        if (begins || exception) entry = failed = unit;
     }
     close_block(first);
     lead_ = {};
