@@ -264,3 +264,81 @@ def test_no_window_shows_a_value_without_the_name_of_its_entry(budget):
     shown = pack([chunk], budget, query="Which PORT has the mail service?").text
     assert '"mail"' in shown or "6543" not in shown
     assert '"billing"' in shown or "5432" not in shown
+
+
+# Keys of YAML and sections of TOML whose first line has more than the key
+
+STAGES = "  retries: 3\n  timeout: 30\nproduction:\n  host: pr.example\n  timeout: 60\n"
+
+
+@pytest.mark.parametrize("form", [UNKNOWN, RECORD])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "defaults: &d",
+        "defaults: !!map",
+        "defaults: &d !!map # shared",
+        "defaults: # shared",
+        '"my defaults": # shared',
+        "'my defaults' : &d",
+        "GET /pumps/{id}:",
+        "defaults:\n# shared",
+        "defaults: # shared\n  # by all",
+    ],
+)
+def test_a_member_needs_the_key_above_it(key, form):
+    needs = {said: need for _, said, need in units(key + "\n" + STAGES, form)}
+    assert key.split("\n")[0] == needs["retries: 3"] == needs["timeout: 30"]
+    assert "production:" == needs["timeout: 60"]
+
+
+@pytest.mark.parametrize("form", [UNKNOWN, RECORD])
+def test_the_further_lines_of_a_value_need_its_first(form):
+    text = (
+        "production:\n  <<: *d\n  note: >-\n    Long text.\n  about: The pump\n    of the hall\n"
+        "  ports: [1,\n    2]\n"
+    )
+    assert [
+        ("name", "production:", None),
+        ("record", "<<: *d", "production:"),
+        ("name", "note: >-", "production:"),
+        ("record", "Long text.", "note: >-"),
+        ("record", "about: The pump", "production:"),
+        ("record", "of the hall", "about: The pump"),
+        ("record", "ports: [1,", "production:"),
+        ("record", "2]", "ports: [1,"),
+    ] == units(text, form)
+
+
+@pytest.mark.parametrize("form", [UNKNOWN, RECORD])
+@pytest.mark.parametrize(
+    "section", ["[pump] # main", "[pump] ; main", '[pump."hall b"]', "[[p]] #"]
+)
+def test_a_section_may_have_a_comment_or_a_quoted_name(section, form):
+    text = f"[valve]\nport = 1\n\n{section}\n'my key' = 2\na.\"b c\" = 3\n"
+    needs = {said: need for _, said, need in units(text, form)}
+    assert "[valve]" == needs["port = 1"]
+    assert section == needs["'my key' = 2"] == needs['a."b c" = 3']
+
+
+def test_a_whole_value_that_a_text_begins_with_owns_no_keys():
+    text = "ports: [80]\n  pump:\n    host: a\n"
+    assert ("name", "pump:", None) in units(text, RECORD)
+
+
+def test_a_key_with_other_marks_owns_the_lines_below_it():
+    text = "pumps(id):\n  port: 1\nvalves(id):\n  port: 2\n"
+    assert ["pumps(id):", "valves(id):"] == [need for _, _, need in units(text, RECORD) if need]
+
+
+def test_an_indented_section_is_a_section():
+    text = "[pump]\nport = 1\n  [pump.hall]\n  port = 2\n"
+    assert "[pump.hall]" == {said: need for _, said, need in units(text, RECORD)}["port = 2"]
+
+
+@pytest.mark.parametrize("budget", range(8, 40, 2))
+@pytest.mark.parametrize("key", ["defaults: &d", "defaults: !!map", '"my defaults": # shared'])
+def test_a_value_is_never_shown_without_its_key(key, budget):
+    text = key + "\n" + STAGES
+    shown = pack([Chunk(text, source="app.yaml")], budget=budget, query="What is the timeout?").text
+    assert "timeout: 30" not in shown or key in shown

@@ -15,6 +15,7 @@ struct Line {
     std::size_t last;   // offset after the last such character
     std::size_t next;   // offset of the next line
     int indent;         // columns before `first`; a tab extends to the next multiple of 8
+    bool block;         // begins a block of a page, or goes on to the next one (outline_pages.cpp)
     bool wide_indent;   // indented by an ideographic space: a new Chinese or Japanese paragraph
     bool blank() const { return first == last; }
 };

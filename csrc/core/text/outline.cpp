@@ -75,9 +75,11 @@ OutlineReader::OutlineReader(std::string_view text, const OutlineOptions& option
     : text_(text), options_(options), stop_(stop) {
     options_.room = std::max<std::size_t>(options_.room, 32);
     lines_.reserve(text.size() / kBytesOfLine + 1);
-    for (std::size_t at = 0; at < text.size(); at = lines_.back().next) {
-        lines_.push_back(line_at(text, at));
-        stop_.check(20 + (lines_.back().next - at));
+    for (std::size_t at = 0; at < text.size();) {
+        const Line whole = line_at(text, at);
+        add_lines(whole);
+        stop_.check(20 + (whole.next - at));
+        at = whole.next;
     }
     evidence_.assign(lines_.size(), kUnread);
     kinds_.assign(lines_.size(), LineKind::unread);
@@ -132,12 +134,13 @@ std::size_t OutlineReader::take(std::size_t i) {
         return take_literal(i, lead_.indent, lead_or_owner(i));
     if ((next = take_patch(i)) > 0 || (next = take_fence(i)) > 0 || (next = take_table(i)) > 0 ||
         (next = take_json(i)) > 0 || (next = take_stray(i)) > 0 || (next = take_signature(i)) > 0 ||
-        (next = take_decoration(i)) > 0 || (next = take_directive(i)) > 0)
+        (next = take_decoration(i)) > 0 || (next = take_page_block(i)) > 0 ||
+        (next = take_directive(i)) > 0)
         return next;
     if ((next = take_doctest(i)) > 0 || (next = take_heading(i)) > 0 ||
         (next = take_question(i)) > 0 || (next = take_clause_title(i)) > 0 ||
-        (next = take_turn(i)) > 0 || (next = take_entries(i)) > 0 || (next = take_records(i)) > 0 ||
-        (next = take_item(i)) > 0 || (next = take_entry(i)) > 0)
+        (next = take_turn(i)) > 0 || (next = take_trace(i)) > 0 || (next = take_entries(i)) > 0 ||
+        (next = take_records(i)) > 0 || (next = take_item(i)) > 0 || (next = take_entry(i)) > 0)
         return next;
     if ((next = take_code(i)) > 0) return next;
     return take_paragraph(i);
@@ -350,6 +353,7 @@ std::size_t OutlineReader::take_stray(std::size_t i) {
     const bool rule = after_blank(i) && i > 0 && blank(i + 1) && i + 1 < count();
     add_line(i, SpanKind::other, kNoSpan, rule ? kFiller : kHidden);
     close_lists(-1);
+    if (dialogue_) owners_.clear();  // the turn above ends
     lead_ = {};
     return i + 1;
 }
@@ -365,7 +369,8 @@ bool OutlineReader::stops(std::string_view said) const {
 bool OutlineReader::starts_block(std::size_t i, bool running_stops) const {
     const std::string_view here = content(i);
     if (fence_size(here) > 0 || is_heading(here) || here.starts_with(".. ") ||
-        here.starts_with(">>> ") || begins_turn(here) || lines_[i].wide_indent || begins_patch(i))
+        here.starts_with(">>> ") || line(i).block || begins_turn(here) || lines_[i].wide_indent ||
+        begins_patch(i) || speaks(i))
         return true;
     const Marker marker = marker_of(here);
     if (marker.size > 0 && (marker.bullet || running_stops)) return true;

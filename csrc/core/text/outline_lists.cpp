@@ -1,4 +1,4 @@
-// Lists, definition entries, directives and dialogue.
+// Lists, definition entries and directives.
 #include <algorithm>
 #include <array>
 #include <string>
@@ -19,9 +19,6 @@ constexpr std::size_t kFewItems = 9;        // items that such a list has at mos
 constexpr std::size_t kLongStep = 200;      // bytes; greatest mean length of a procedure's steps
 constexpr std::size_t kMostWarnings = 4;    // warnings of a procedure shown with each step, at most
 constexpr std::size_t kLongName = 100;      // bytes; longest first line of an entry
-constexpr std::size_t kWholeTurn = 500;     // bytes up to which a turn of dialogue is one unit
-constexpr std::size_t kSpeakers = 256;      // turns whose speakers are compared, at most
-constexpr int kTurns = 3;                   // turns that a dialogue has at least
 
 bool is_name(char c) { return is_alpha(c) || is_digit(c) || c == '_' || c == '-'; }
 
@@ -146,28 +143,6 @@ bool begins_numbering(std::string_view item) {
 // "- **name** ...", "- `name`: ...": the item names the blocks nested below it.
 bool names_what_follows(std::string_view item) {
     return item.starts_with("**") || item.starts_with("`") || item.starts_with("__");
-}
-
-// "Ann Lee: ...": the offset at which the words of a turn of dialogue begin, in bytes; 0 if the
-// line does not begin a turn.
-std::size_t speaker_size(std::string_view content) {
-    std::size_t at = 0, words = 0;
-    while (at < content.size() && at < 48) {
-        const char c = content[at];
-        if (c == ':') break;
-        const auto byte = static_cast<unsigned char>(c);
-        if (at == 0 || content[at - 1] == ' ') {
-            if (!((byte >= 'A' && byte <= 'Z') || byte >= 0x80 || (words > 0 && byte == '(')))
-                return 0;
-            ++words;
-        }
-        if (!(is_alpha(c) || byte >= 0x80 || c == ' ' || c == '.' || c == '\'' || c == '-' ||
-              c == '(' || c == ')' || is_digit(c)))
-            return 0;
-        ++at;
-    }
-    if (words == 0 || words > 4 || at >= content.size() || content[at] != ':') return 0;
-    return at + 1 < content.size() && content[at + 1] == ' ' ? at + 2 : 0;
 }
 
 }  // namespace
@@ -475,65 +450,6 @@ std::size_t OutlineReader::take_entry(std::size_t i) {
     own(line(i).indent, add_line(i, SpanKind::name, owning, kLabel));
     lead_ = {};
     return i + 1;
-}
-
-// Dialogue ----------------------------------------------------------------------------------------
-
-// Decide whether the text is a dialogue. In a dialogue at least one speaker has two turns. In a
-// record each key occurs once; several records separated by blank lines share their first key.
-void OutlineReader::count_turns() {
-    if (options_.format != Format::unknown) return;
-    int turns = 0, paragraphs = 0, groups = 0, alike = 0;
-    std::vector<std::string_view> speakers;
-    std::string_view first;
-    for (std::size_t i = 0; i < count(); ++i) {
-        if (blank(i)) continue;
-        const std::size_t size = speaker_size(content(i));
-        const std::string_view speaker = content(i).substr(0, size);
-        paragraphs += after_blank(i) || size > 0;
-        turns += size > 0;
-        if (size > 0 && speakers.size() < kSpeakers) speakers.push_back(speaker);
-        if (size == 0 || !after_blank(i)) continue;
-        if (groups++ == 0) first = speaker;
-        alike += speaker == first;
-    }
-    std::sort(speakers.begin(), speakers.end());
-    const bool again = std::adjacent_find(speakers.begin(), speakers.end()) != speakers.end();
-    const bool records = groups >= 2 && alike == groups && turns >= 2 * groups;
-    dialogue_ = again && !records && turns >= kTurns && 2 * turns >= paragraphs;
-}
-
-std::size_t OutlineReader::take_turn(std::size_t i) {
-    if (!dialogue_ || speaker_size(content(i)) == 0) return 0;
-    std::size_t last = turn_end(i);
-    close_lists(-1);
-    owners_.clear();
-    const std::size_t begin = line(i).first, end = line(last).last;
-    const std::int32_t first = next_unit();
-    if (end - begin <= std::min(kWholeTurn, options_.room))
-        add(begin, SpanKind::turn, heading_);
-    else
-        add_sentences(begin, end, begin + speaker_size(content(i)), SpanKind::turn, heading_);
-    // Further paragraphs of a turn need the first one, which names the speaker.
-    for (std::size_t k = filled(last + 1); goes_on(k); k = filled(last + 1)) {
-        last = turn_end(k);
-        add_sentences(line(k).first, line(last).last, line(k).first, SpanKind::turn, first);
-    }
-    lead_ = {};
-    return last + 1;
-}
-
-// The last line of the paragraph of a turn that begins at line i.
-std::size_t OutlineReader::turn_end(std::size_t i) const {
-    std::size_t last = i;
-    while (!blank(last + 1) && speaker_size(content(last + 1)) == 0) ++last;
-    return last;
-}
-
-// Whether line i continues the current turn: running text without a speaker of its own.
-bool OutlineReader::goes_on(std::size_t i) const {
-    return i < count() && speaker_size(content(i)) == 0 && !starts_block(i, true) && !titles(i) &&
-           !underlines(i + 1);
 }
 
 }  // namespace ctxmem

@@ -179,15 +179,12 @@ private:
     bool outlines(std::size_t i) const;
     std::size_t take_signature(std::size_t i);
 
-    // Lists, entries, dialogue: outline_lists.cpp
+    // Lists, entries, directives: outline_lists.cpp
     std::size_t take_item(std::size_t i);
     bool go_on_with_list(int indent, char style);
     std::int32_t lead_of_list(std::size_t i, bool begins);
     bool is_long_sentence(std::int32_t unit, std::size_t read) const;
     std::size_t nested_end(std::size_t i, std::size_t last, int indent) const;
-    std::size_t take_turn(std::size_t i);
-    std::size_t turn_end(std::size_t i) const;
-    bool goes_on(std::size_t i) const;
     std::size_t take_directive(std::size_t i);
     std::size_t take_entry(std::size_t i);
     void close_lists(int indent);
@@ -196,7 +193,22 @@ private:
     std::int32_t find_warning(std::int32_t from, std::int32_t stop, std::size_t end) const;
     void tie_warnings(const List& list);
     void tie_last(std::int32_t item, std::int32_t other);
+
+    // Dialogue: outline_dialogue.cpp
     void count_turns();
+    std::size_t words_of_turn(std::size_t i) const;
+    bool begins_cue(std::size_t i) const;
+    bool speaks(std::size_t i) const;
+    std::size_t take_turn(std::size_t i);
+    std::size_t take_cue(std::size_t i);
+    std::int32_t add_turn(std::size_t i, std::size_t last, std::size_t words, std::int32_t need);
+    std::size_t turn_end(std::size_t i) const;
+    bool goes_on(std::size_t i) const;
+
+    // Pages: outline_pages.cpp
+    void add_lines(const Line& whole);
+    std::size_t take_page_block(std::size_t i);
+    void add_rest(std::size_t begin, std::size_t end);
 
     // Tables: outline_tables.cpp
     std::size_t take_table(std::size_t i);
@@ -232,6 +244,13 @@ private:
     bool below_paragraph(std::size_t i) const;
     bool comments_code(std::size_t i) const;
 
+    // Tracebacks: outline_traces.cpp
+    std::size_t trace_end(std::size_t i) const;
+    bool names_exception(std::size_t i) const;
+    bool in_frames(std::size_t i) const;
+    std::int32_t add_trace(std::size_t i, std::size_t end, std::int32_t need);
+    std::size_t take_trace(std::size_t i);
+
     // Records: outline_records.cpp
     std::size_t take_json(std::size_t i);
     std::size_t take_records(std::size_t i);
@@ -245,6 +264,7 @@ private:
     void add_closer(std::size_t k, std::int32_t owning);
     bool is_identity(std::size_t k, std::int32_t unit) const;
     std::int32_t record_owner(std::size_t k);
+    bool owns_values(std::size_t k) const;
     std::int32_t record_subject(std::size_t i, std::size_t last, std::int32_t lead);
     std::size_t record_end(std::size_t i, std::size_t most) const;
 
@@ -271,9 +291,11 @@ private:
     std::int32_t antecedent_end_ = 0;    // the unit after the sentences that may refer to it
     std::size_t torn_close_ = 0;         // line of the closing fence whose opening fence is missing
     bool torn_ = false;
+    bool fenced_ = false;  // the line that is split is inside a fence
     bool dialogue_ = false;
-    std::size_t questions_ = 0;  // paragraphs that end with a question mark
-    bool answered_ = false;      // a question with its answer has been read
+    std::int32_t voice_ = kNoSpan;  // the last cue of a transcript that names its speaker
+    std::size_t questions_ = 0;     // paragraphs that end with a question mark
+    bool answered_ = false;         // a question with its answer has been read
     std::vector<std::size_t> cuts_;
     std::vector<std::int32_t> of_sections_;  // lead-ins of headings or entries, ascending
     std::size_t wasted_ = 0;                 // bytes read ahead without finding a block

@@ -77,6 +77,34 @@ LineKind kind_of_element(std::string_view content) {
     return whole ? LineKind::member : LineKind::opener;
 }
 
+// Whether what follows the colon of a key is no value: an anchor, a tag, the mark of a block of
+// text, a comment. The value is then in the lines below.
+bool lacks_value(std::string_view rest) {
+    while (true) {
+        while (!rest.empty() && rest[0] == ' ') rest.remove_prefix(1);
+        if (rest.empty() || rest[0] == '#') return true;
+        const std::string_view word = rest.substr(0, rest.find(' '));
+        const bool block = (word[0] == '|' || word[0] == '>') &&
+                           word.find_first_not_of("+-123456789", 1) == word.npos;
+        if (word[0] != '&' && word[0] != '!' && !block) return false;
+        rest.remove_prefix(word.size());
+    }
+}
+
+// Whether a line is the title of a section, perhaps with a comment after it: "[a.b]", "[[a]]",
+// "[a.\"b c\"] # d". An array of JSON is none.
+bool is_section(std::string_view content) {
+    if (content[0] != '[') return false;
+    const std::size_t mark = content.find_last_of(";#");
+    if (mark != content.npos && mark > 0 && content[mark - 1] == ' ')
+        content = content.substr(0, content.find_last_not_of(' ', mark - 1) + 1);
+    if (content.size() < 3 || content.back() != ']') return false;
+    if (content[1] == '[') return true;
+    const bool dotted = is_alpha(content[1]) && content.find(".\"") != content.npos;
+    return content.find(',') == content.npos &&
+           (dotted || content.find_first_of("\"'") == content.npos);
+}
+
 LineKind kind_of(std::string_view content) {
     const std::string_view looked = content.substr(0, kLooked);
     const char head = looked[0];
@@ -85,12 +113,9 @@ LineKind kind_of(std::string_view content) {
     const bool bracket = !is_alpha(head) && !is_digit(head);
     if (bracket && looked.find_first_not_of("[]{}(),;") == looked.npos) return LineKind::closer;
     if (looked.starts_with("</")) return LineKind::closer;
+    if (looked.starts_with("<<:")) return LineKind::member;  // the keys of another block of YAML
     if (head == '<') return kind_of_element(content);
-    if (head == '[' && content.back() == ']' && content.find(',') == content.npos &&
-        content.find_first_of("\"'") == content.npos)
-        return LineKind::section;
-    if (head == '[' && content.back() == ']' && content.size() > 2 && content[1] == '[')
-        return LineKind::section;
+    if (is_section(content)) return LineKind::section;
     const bool dashed = looked.starts_with("- ");
     const std::string_view body = undashed(looked);
     if (body.empty()) return LineKind::other;
@@ -106,6 +131,8 @@ LineKind kind_of(std::string_view content) {
                 (body[at] == ' ' && spaces < 4 && at + 1 < body.size() && is_key(body[at + 1])))) {
             spaces += body[at] == ' ';
             ++at;
+            const bool quoted = body[at - 1] == '.' && at < body.size() && body[at] == '"';
+            if (quoted) at = std::min(body.find('"', at + 1), body.size() - 1) + 1;
         }
         if (at == 0) return dashed ? LineKind::item : LineKind::other;
     }
@@ -113,9 +140,7 @@ LineKind kind_of(std::string_view content) {
     while (mark < body.size() && body[mark] == ' ') ++mark;
     if (mark < body.size() && body[mark] == ':' &&
         (mark + 1 >= body.size() || body[mark + 1] == ' ')) {
-        std::size_t value = mark + 1;
-        while (value < body.size() && body[value] == ' ') ++value;
-        if (value >= body.size()) return LineKind::opener;
+        if (lacks_value(body.substr(mark + 1))) return LineKind::opener;
         const char last = content.back();
         return last == '{' || last == '[' || last == '|' || last == '>' ? LineKind::opener
                                                                         : LineKind::member;
@@ -294,20 +319,27 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
     openers_.clear();
     const std::int32_t subject = record_subject(i, last, lead);
     std::int32_t comment = kNoSpan;  // the one-line comment directly above
+    std::size_t said = i;            // the first line below a comment that is none
     for (std::size_t k = i; k <= last; ++k) {
         if (blank(k)) {
             comment = kNoSpan;
             continue;
         }
         const LineKind what = kind(k);
-        const int indent = line(k).indent;
-        if (what == LineKind::section && indent == 0) {
+        if (what == LineKind::section && (line(k).indent == 0 || owns_values(k))) {
             owners_.clear();
             heading_ = add_line(k, SpanKind::heading, kNoSpan, kLabel);
             comment = kNoSpan;
             continue;
         }
-        std::int32_t owning = record_owner(k);
+        if (said <= k) said = k + 1;
+        while (what == LineKind::comment && said < last &&
+               (blank(said) || kind(said) == LineKind::comment))
+            ++said;
+        // A comment with a smaller indentation than the line below it does not end a block.
+        const bool shallow =
+            what == LineKind::comment && said <= last && line(said).indent > line(k).indent;
+        std::int32_t owning = record_owner(shallow ? said : k);
         if (owning == outer) owning = k == i ? lead : subject;
         if (k == i && subject != lead) continue;
         if (what == LineKind::comment) {
@@ -329,6 +361,12 @@ void OutlineReader::add_records(std::size_t i, std::size_t last) {
     close_block(block);
     lead_ = {};
     record_last_ = last;
+}
+
+// Whether the line below line k sets a value, so that line k is the title of a section.
+bool OutlineReader::owns_values(std::size_t k) const {
+    return !blank(k + 1) && kind(k + 1) == LineKind::member &&
+           content(k + 1).find('=') != std::string_view::npos;
 }
 
 // The key of a line, up to its colon or sign; empty if it has none.
@@ -376,19 +414,28 @@ std::int32_t OutlineReader::add_record(std::size_t k, std::size_t last, std::int
     const int indent = line(k).indent;
     const LineKind what = kind_of(said);
     const bool dashed = said[0] == '-';
-    const std::size_t below = filled(k + 1);
+    std::size_t below = filled(k + 1);
+    while (below <= last && below < k + kComments && kind(below) == LineKind::comment)
+        below = filled(below + 1);
     const bool inside = below <= last;
     const bool deeper = inside && line(below).indent > indent;
     const bool brackets = opens_more(k, last);
-    const bool opens = deeper && (what == LineKind::opener || dashed || said.back() == '(') &&
-                       kind(below) != LineKind::closer;
+    const bool names = what == LineKind::opener || said.back() == ':';
+    const bool opens =
+        deeper && (names || dashed || said.back() == '(') && kind(below) != LineKind::closer;
     const bool opens_list = inside && what == LineKind::opener && !dashed &&
                             line(below).indent == indent && content(below).starts_with("- ");
     // A key that the text ends with: what it names is cut off.
     if (what == LineKind::opener && below >= count() && !units_.empty())
         return add_line(k, SpanKind::name, owning, kLabel);
-    if (!opens && !opens_list && !brackets)
-        return add_cut(line(k).first, line(k).last, SpanKind::record, owning);
+    if (!opens && !opens_list && !brackets) {
+        const std::int32_t unit = add_cut(line(k).first, line(k).last, SpanKind::record, owning);
+        // A value over several lines: the others need the first, which has the key. Deeper keys
+        // below a whole value are not a part of it: the text begins inside its first line.
+        const bool goes_on = deeper && (!keyed(below) || said.back() == ',');
+        if (goes_on && kind(below) != LineKind::closer) own(indent, unit);
+        return unit;
+    }
     const SpanKind kind = what == LineKind::closer ? SpanKind::fence : SpanKind::name;
     const std::int32_t unit = add_line(k, kind, owning, kLabel);
     own(indent, unit);
@@ -424,23 +471,38 @@ void OutlineReader::add_closer(std::size_t k, std::int32_t owning) {
 std::size_t OutlineReader::take_entries(std::size_t i) {
     if (!is_entry_line(content(i))) return 0;
     // Decide from the first lines whether this is a log, then find its end.
-    std::size_t last = i, entries = 0;
+    std::size_t last = i, entries = 0, others = 0;
     const auto goes_on = [&](std::size_t k) { return !blank(k) && fence_size(content(k)) == 0; };
     for (std::size_t k = i; goes_on(k) && k < i + kTold; ++k) {
-        entries += is_entry_line(content(k));
+        if (const std::size_t end = trace_end(k); end > 0) k = end;
+        const bool entry = is_entry_line(content(k));
+        entries += entry;
+        others += !entry && !in_frames(k);
         last = k;
     }
-    if (entries < kEntries || 3 * entries < last - i + 1) return 0;
+    if (entries < kEntries || 2 * entries < others) return 0;
     while (goes_on(last + 1)) ++last;
     close_lists(-1);
     const std::int32_t need = lead_or_owner(i);
     const std::int32_t first = next_unit();
-    std::int32_t entry = need;
+    std::int32_t entry = need;      // what the lines below need: their entry or its exception
+    std::int32_t failed = kNoSpan;  // the entry, or the exception, that the next exception explains
     for (std::size_t k = i; k <= last; ++k) {
         const bool begins = is_entry_line(content(k));
-        const std::int32_t unit =
-            add_cut(line(k).first, line(k).last, SpanKind::record, begins ? need : entry);
-        if (begins) entry = unit;
+        const bool explains = !begins && failed != kNoSpan;
+        if (const std::size_t end = explains ? trace_end(k) : 0; end > 0 && end <= last) {
+            entry = add_trace(k, end, failed);
+            tie(failed, entry);
+            k = end;
+            continue;
+        }
+        const bool exception = explains && names_exception(k);
+        const std::int32_t unit = add_cut(line(k).first, line(k).last, SpanKind::record,
+                                          begins      ? need
+                                          : exception ? failed
+                                                      : entry);
+        if (exception) tie(failed, unit);
+        if (begins || exception) entry = failed = unit;
     }
     close_block(first);
     lead_ = {};

@@ -69,6 +69,7 @@ void OutlineReader::add_parts(std::size_t begin, std::size_t end, SpanKind kind,
     // Where speech without marks is cut at spaces, nothing says what a word in a part restricts.
     const bool unmarked = cuts_.size() > kParts;
     bool after_mark = true;
+    bool excepted = false;  // the clause has an exception, which may have further parts
     for (std::size_t k = 0; k < cuts_.size(); ++k) {
         const std::size_t stop = k + 1 < cuts_.size() ? cuts_[k + 1] : end;
         const std::string_view said =
@@ -83,12 +84,16 @@ void OutlineReader::add_parts(std::size_t begin, std::size_t end, SpanKind kind,
         if ((ended && !restricts) || unit - clause > kParts) {
             clause = unit;
             condition = states_condition(said);
+            excepted = !condition && restricts_clause(said, true);
+            condition = condition || excepted;
         } else if (restricts) {
             restrict_parts(said.size() <= kException ? clause : unit - 1, clause, unit);
-            condition = true;
+            condition = excepted = true;
         } else if (condition && known) {
             units_[static_cast<std::size_t>(unit)].need = unit - 1;
-            if (unit == clause + 1) tie(clause, unit);
+            if ((unit == clause + 1 || excepted) &&
+                units_[static_cast<std::size_t>(unit) - 1].also == kNoSpan)
+                tie(unit - 1, unit);
         }
         ended = ends_clause(said);
     }

@@ -416,7 +416,7 @@ std::size_t OutlineReader::take_html_table(std::size_t i) {
     while (k < count() && line(k).last <= after) ++k;
     if (k < count() && line(k).first < after) {
         const std::size_t rest = skip_space(text_, after, line(k).last);
-        if (rest < line(k).last) add_cut(rest, line(k).last, SpanKind::prose, heading_);
+        if (rest < line(k).last) add_rest(rest, line(k).last);
         ++k;
     }
     return k;
