@@ -23,16 +23,18 @@ def decide(
     difference: Callable[[str, str], str],
     *,
     folded: Callable[[str, str], str] | None = None,
-    never_alone: int = 0,
+    alone: NDArray[np.bool_] | None = None,
 ) -> tuple[Decision, ...]:
     """Return a decision for every input chunk, in input order.
 
     `difference` describes the words in which a version differs from the passage that is shown, and
-    `folded` does so for passages folded by a threshold that the caller gave. `never_alone` has the
-    flags of units that are not shown without the text that they belong to. Details name a passage
-    by the caller's id, or else by its source and first words.
+    `folded` does so for passages folded by a threshold that the caller gave. `alone` are the units
+    that are shown without a text that they belong to, by default all. Details name a passage by the
+    caller's id, or else by its source and first words.
     """
-    account = _Account(table, selection, pieces, difference, folded or difference, never_alone)
+    if alone is None:
+        alone = np.ones(len(table.segment_span), dtype=np.bool_)
+    account = _Account(table, selection, pieces, difference, folded or difference, alone)
     verdicts = [account.verdict(i) for i in range(len(table))]
     details = [verdict.detail for verdict in verdicts]
     for i, reasons in table.refused.items():
@@ -111,7 +113,7 @@ class _Account:
         pieces: Sequence[Piece],
         difference: Callable[[str, str], str],
         folded_difference: Callable[[str, str], str],
-        never_alone: int,
+        alone: NDArray[np.bool_],
     ) -> None:
         kept_row, segment_kept = selection.kept_row, selection.segment_kept
         duplicate_of = selection.duplicate_of
@@ -156,9 +158,7 @@ class _Account:
         self.askers = {need: i for i in kept.tolist() for need in table.needs[i]}
         # Nothing of most chunks is shown, nor of their groups: these need no further look.
         segments = table.last_segment - table.first_segment
-        text = table.segment_body[:, 0] < table.segment_body[:, 1]
-        says = _sums(table, text & ((table.segment_flags & never_alone) == 0)) > 0
-        self.says = (says | (segments <= 0)).tolist()
+        self.says = ((_sums(table, alone) > 0) | (segments <= 0)).tolist()
         own = ~table.blank & (table.repeat_of == np.arange(len(table)))
         self.equal_to = _equal_to(table, segment_kept)
         seen = _sums(table, segment_kept | (self.equal_to >= 0)) == segments

@@ -29,7 +29,7 @@ from ctxmem.dedup import (
 )
 from ctxmem.errors import InputError, warn_deprecated
 from ctxmem.explain import decide
-from ctxmem.outline import NEVER_ALONE, count_units, cut_segments
+from ctxmem.outline import count_units, cut_segments, units_shown_alone
 from ctxmem.places import texts_and_starts
 from ctxmem.protocols import Compressor, Counter, Embed, Scorer
 from ctxmem.render import Rendering
@@ -547,7 +547,7 @@ def _fit(
             pieces,
             difference,
             folded=given.folded,
-            never_alone=NEVER_ALONE,
+            alone=units_shown_alone(best.table),
         ),
         status="optimal" if proved else "feasible",
         value=value,

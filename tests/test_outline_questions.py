@@ -87,9 +87,13 @@ def test_no_is_shown_with_the_question_that_it_answers():
             assert (question in text) == (answer in text)
 
 
-def test_a_question_whose_answer_is_cut_off_is_not_shown():
+def test_a_question_whose_answer_is_cut_off_is_shown_only_where_everything_is():
     text = "Is it red?\n\nYes. It has been since May.\n\nIs it new?"
-    assert "Is it red?\n\nYes. It has been since May." == pack([text], 100, query="red").text
+    others = "The pump runs on Mondays and on all other days. " * 9
+    shown = pack([text, others], 60, query="Is it red since May?").text
+    assert "Is it red?\n\nYes. It has been since May." in shown
+    assert "Is it new?" not in shown
+    assert text == pack([text], 100, query="red").text
     assert "Is it new?" == pack(["Is it new?"], 100, query="red").text
 
 

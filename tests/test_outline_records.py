@@ -209,8 +209,12 @@ def test_a_traceback_needs_the_line_of_the_log_above_it():
 def test_a_key_that_the_text_ends_with_has_lost_what_it_names():
     text = "services:\n  django:\n    ports:\n      - 8001\n  fastapi:"
     assert ("name", "fastapi:", "services:") == units(text, RECORD)[-1]
-    shown = pack([Chunk(text, source="compose.yml")], 100, query="ports of django").text
-    assert "services:\n  django:\n    ports:\n      - 8001" == shown
+    compose = Chunk(text, source="compose.yml")
+    others = "The pump runs on Mondays and on all other days. " * 9
+    shown = pack([compose, others], 60, query="ports of django").text
+    assert "services:\n  django:\n    ports:\n      - 8001" in shown
+    assert "fastapi" not in shown
+    assert text == pack([compose], 100, query="ports of django").text  # all else is shown
 
 
 SERVICES = """{

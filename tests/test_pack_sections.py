@@ -278,9 +278,12 @@ def test_a_section_that_is_not_given_is_named():
         pack([Chunk("Rent is due.", section="law")], 50)
 
 
-def test_a_heading_alone_is_shown_if_there_is_nothing_else():
+def test_a_chunk_that_is_only_a_heading_is_shown_if_there_is_room():
     assert pack(["# Title only"], 100, query="fees").text == "# Title only"
-    assert pack(["# Title only", "Fees rise."], 100, query="fees").text == "Fees rise."
+    assert pack(["# Title only", "Fees rise."], 100, query="fees").text == (
+        "Fees rise.\n\n# Title only"
+    )
+    assert pack(["# Title only", "Fees rise."], 5, query="fees").text == "Fees rise."
 
 
 def test_headers_are_those_of_the_pieces_if_an_earlier_section_is_new():

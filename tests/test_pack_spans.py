@@ -382,18 +382,23 @@ def test_no_more_tokens_of_a_chunk_are_said_to_be_shown_than_the_window_has():
 
 
 def test_a_chunk_without_text_of_its_own_is_not_said_to_be_over_the_budget():
-    keys = (
-        '}\n      }\n    },\n    "route53": {\n      "__default__": {\n        "policies": {\n    '
-    )
     fee = Chunk("The fee is due in May.", source="b", rank=1)
-    window = pack([Chunk(keys, source="a.json", rank=0), fee], 400, query="fee")
+    window = pack([Chunk("---\n\n***\n", source="a.md", rank=0), fee], 400, query="fee")
     left_out, kept = window.decisions
     assert (True, Reason.SELECTED) == (kept.kept, kept.reason)
     assert (False, Reason.MISSING_REQUIREMENT) == (left_out.kept, left_out.reason)
     assert left_out.detail.startswith("it has only headings, keys, brackets or rules")
-    heading = Chunk("# Fees", source="c", rank=2)
-    assert Reason.MISSING_REQUIREMENT == pack([heading, fee], 400).decisions[0].reason
-    assert pack([heading], 400).decisions[0].kept  # where there is nothing else it is the text
+
+
+def test_a_chunk_that_has_only_keys_or_a_heading_is_text_itself():
+    keys = (
+        '}\n      }\n    },\n    "route53": {\n      "__default__": {\n        "policies": {\n    '
+    )
+    fee = Chunk("The fee is due in May.", source="b", rank=1)
+    for alone in (Chunk(keys, source="a.json", rank=0), Chunk("# Fees", source="c", rank=2)):
+        assert pack([alone, fee], 400, query="fee").decisions[0].kept
+        left_out = pack([alone, fee], 8, query="fee").decisions[0]
+        assert (False, Reason.OVER_BUDGET) == (left_out.kept, left_out.reason)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,7 @@ from ctxmem.protocols import Counter
 from ctxmem.schema import Budget, Chunk, Section, Window
 from ctxmem.selected import SelectionResult
 from ctxmem.selection import WindowSelection
-from ctxmem.selection.result import EXCLUDED
-from ctxmem.selection.window import REQUIRED
+from ctxmem.selection.requirement import EXCLUDED, REQUIRED
 from ctxmem.tokens import Estimate
 
 HEADERS = {

@@ -28,7 +28,14 @@ from ctxmem.outline.merge import GAP, disagreeing, found_places, white_space
 from ctxmem.outline.order import Member, counted_order
 from ctxmem.places import Place, place_of
 
-__all__ = ["OUTLINES", "MergedTexts", "count_units", "cut_segments", "merge_texts"]
+__all__ = [
+    "OUTLINES",
+    "MergedTexts",
+    "count_units",
+    "cut_segments",
+    "merge_texts",
+    "units_shown_alone",
+]
 
 LONGEST = 1600
 """Maximum size of a unit in bytes, about 400 tokens in any script."""
@@ -75,6 +82,7 @@ NEVER_ALONE = sum(
     1 << _native.SPAN_FLAGS.index(flag) for flag in ("label", "lead_in", "hidden", "filler")
 )
 """Flags of units that are not shown without the text that they belong to."""
+HIDDEN = 1 << _native.SPAN_FLAGS.index("hidden")
 TORN = sum(1 << _native.SPAN_FLAGS.index(flag) for flag in ("unopened", "unclosed"))
 
 
@@ -142,6 +150,21 @@ def merge_texts(table: Candidates, *, enabled: bool = True) -> MergedTexts:
 def count_units(table: Candidates) -> int:
     """Return the number of units without names of sources and borrowed headers."""
     return int((table.segment_kind < SOURCE).sum())
+
+
+def units_shown_alone(table: Candidates) -> NDArray[np.bool_]:
+    """Return which units are shown without a text that they belong to.
+
+    In a text that has only headings, keys and comments, these are text themselves.
+    """
+    given = table.segment_body[:, 0] < table.segment_body[:, 1]
+    alone: NDArray[np.bool_] = given & ((table.segment_flags & NEVER_ALONE) == 0)
+    with_content = np.zeros(len(table.merged_texts), dtype=np.bool_)
+    with_content[table.segment_merged[alone]] = True
+    labels = given & ((table.segment_flags & HIDDEN) == 0) & ~with_content[table.segment_merged]
+    for s in np.flatnonzero(labels).tolist():
+        alone[s] = any(map(str.isalnum, table.segment_texts[s]))
+    return alone
 
 
 def _keep_blocks_whole(table: Candidates, room: int) -> None:

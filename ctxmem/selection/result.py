@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.selected import SelectionResult
-
-EXCLUDED = 2
-"""Requirement of a unit that is not selected."""
+from ctxmem.selection.requirement import EXCLUDED
 
 SOURCE = _native.SPAN_KINDS.index("source")
 NEVER_ALONE = sum(1 << _native.SPAN_FLAGS.index(flag) for flag in ("hidden", "filler"))

@@ -15,7 +15,8 @@ from ctxmem.errors import BudgetError, InputError
 from ctxmem.schema import Alternative, Section
 from ctxmem.selected import Prefix, RunCosts, SelectionResult
 from ctxmem.selection.holders import Holders
-from ctxmem.selection.result import EXCLUDED, SOURCE, NativeSelection, Range, inside
+from ctxmem.selection.requirement import EXCLUDED, OPTIONAL, REQUIRED, segment_requirement
+from ctxmem.selection.result import NativeSelection, Range, inside
 
 ALIKE = 0.35
 """Share of a unit's 5-word shingles in the window from which the unit counts as a duplicate. If one
@@ -23,9 +24,6 @@ word in twelve is edited, about half of the shingles remain."""
 
 UNFOLDED = 2.0
 """Above any share of shingles: nothing is folded."""
-
-OPTIONAL, REQUIRED = 0, 1
-"""Requirement of a unit. Units of duplicate chunks are excluded."""
 
 CACHED = 0.25
 """Extra density of a cached token, as a share of the mean density of the window: new text must
@@ -355,18 +353,9 @@ class WindowSelection:
 
     def _requirement(self) -> NDArray[np.uint8]:
         """Return the requirement of each unit."""
-        table = self.table
-        segments = len(table.segment_span)
-        requirement = np.full(len(self.tokens), EXCLUDED, dtype=np.uint8)
-        requirement[segments:] = OPTIONAL
-        unique = table.unique
-        for i in unique[table.group[unique] == unique].tolist():
-            requirement[table.first_segment[i] : table.last_segment[i]] = OPTIONAL
-        if not self.whole:
-            blank = table.segment_body[:, 0] == table.segment_body[:, 1]
-            requirement[:segments][blank] = EXCLUDED
-            requirement[:segments][table.segment_kind == SOURCE] = OPTIONAL
-            requirement[list(table.lent)] = OPTIONAL
+        requirement = np.full(len(self.tokens), OPTIONAL, dtype=np.uint8)
+        segments = segment_requirement(self.table, whole=self.whole, careful=self.careful)
+        requirement[: len(segments)] = segments
         for i in self._pinned():
             if i not in self.disjunctive:
                 requirement[self._members(i)] = REQUIRED

@@ -491,42 +491,4 @@ std::vector<std::uint32_t> GreedyFill::seeds(double value) {
     return nodes;
 }
 
-// Whether a unit has no content (an anchor, a rule, a label or lead-in of nothing) and all units
-// that it needs are kept.
-bool GreedyFill::fills(std::size_t s) const {
-    if (problem_.excluded(s) || problem_.has(s, kHidden) || in_.start[s] == in_.end[s])
-        return false;
-    for (const std::int32_t other : {in_.need[s], in_.also[s]})
-        if (other != kNoSpan && !out_.kept[static_cast<std::size_t>(other)]) return false;
-    return !problem_.content(s);
-}
-
-// Takes such units between kept ones, or between a kept one and an end, if there is room. A label at
-// the end of a text has lost what it names, and is not taken.
-void GreedyFill::take_fillers() {
-    for (std::size_t s = 0; s < n_;) {
-        if (out_.kept[s] || !fills(s)) {
-            ++s;
-            continue;
-        }
-        std::size_t last = s;
-        bool named = problem_.has(s, kLabel);
-        while (problem_.together(s, last + 1) && !out_.kept[last + 1] && fills(last + 1))
-            named = problem_.has(++last, kLabel) || named;
-        const bool before = s > 0 ? kept(s, s - 1) : false;
-        const bool after = kept(last, last + 1);
-        const bool edge =
-            (s == 0 || !problem_.together(s, s - 1)) || !problem_.together(last, last + 1);
-        if ((before && after) || (edge && (after || (before && !named)))) {
-            choice_.units.clear();
-            for (std::size_t k = s; k <= last; ++k)
-                choice_.units.push_back(static_cast<std::uint32_t>(k));
-            choice_.blocked = false;
-            price(choice_);
-            if (!choice_.blocked && fits(choice_)) take_all(choice_);
-        }
-        s = last + 1;
-    }
-}
-
 }  // namespace ctxmem

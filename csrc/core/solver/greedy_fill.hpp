@@ -62,6 +62,13 @@ private:
     void take_best(double min_density, std::int32_t section);
     void take_long_closures();
     void take_fillers();
+    void take_adjacent_fillers();
+    bool all_content_shown() const;
+    void take_rest(std::size_t text);
+    void take_labels();
+    bool take_with_needs(const std::vector<std::uint32_t>& units);
+    bool take_if_it_fits();
+    bool is_filler(std::size_t s) const;
     bool fills(std::size_t s) const;
 
     bool candidate(std::uint32_t node) const;

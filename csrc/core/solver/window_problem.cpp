@@ -185,6 +185,14 @@ void WindowProblem::find_content() {
             });
 }
 
+bool WindowProblem::says(std::size_t s) {
+    const std::string_view text = this->text(s);
+    return std::any_of(text.begin(), text.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+               static_cast<unsigned char>(c) >= 0x80;
+    });
+}
+
 // Where no text has content, headings and lead-ins are all there is: they are shown as text.
 void WindowProblem::show_labels() {
     for (std::size_t s = 0; s < n_; ++s)

@@ -44,6 +44,9 @@ public:
     // The text of a unit; texts are decoded when the first of their units is asked for.
     std::string_view text(std::size_t s);
 
+    // Whether a unit has a letter or a digit: brackets and rules have none.
+    bool says(std::size_t s);
+
     // The units that need a unit directly (`need` or `also`), ascending.
     std::span<const std::uint32_t> dependents(std::size_t s) const {
         return {dependents_.data() + dependent_first_[s],
