@@ -112,6 +112,26 @@ class WindowPlanner:
         self.recorded = len(self.state.entries)
         self.considered = len(self.state.items)
 
+    def resume(self, seen: int) -> None:
+        """Go on where the windows of another process ended, which saw the first `seen` items.
+
+        The layout has what the last of them had in its stable part. Each of them ended before an
+        assistant message, as the last did, with a breakpoint there; an edit moves all behind it.
+        """
+        state, recorded = self.state, self.recorded
+        plan = Plan(len(state.entries), [], state.committed, state.stable)
+        pending = next((i + 1 for i in reversed(range(seen)) if state.answers(i)), 0)
+        self._commit(plan, pending, seen)
+        state.replace_from(plan.keep, plan.entries, plan.committed)
+        marks, run = {recorded}, recorded
+        for at, entry in enumerate(state.entries[recorded:], start=recorded):
+            if entry.item >= 0 and state.answers(entry.item):
+                marks.add(run)
+                run = at + 1
+            elif run == at and entry.full:
+                run = at + 1
+        self.coverage.sent(0, (marks | {run}) - {0})
+
     def apply(self, plan: Plan) -> None:
         """Make a plan the layout."""
         self.coverage.sent(plan.keep, ())
@@ -162,7 +182,7 @@ class WindowPlanner:
         coverage.begin(limit, cold=cold)
         best: Plan | None = None
         refused: BudgetError | None = None
-        for attempt in self._attempts(limit):
+        for attempt in self._attempts(limit, new=new):
             coverage.attempt = attempt
             try:
                 plan = self._planned(limit, **options)
@@ -173,16 +193,20 @@ class WindowPlanner:
             if cost < least:
                 best, least = plan, cost
             self._overspent = coverage.over(cost)
-            if not self._overspent:
+            if not self._overspent or not (new or plan.edited):
                 break
         if best is None:
             assert refused is not None
             raise refused
         return best
 
-    def _attempts(self, limit: int) -> Iterator[PlanAttempt]:
-        """Yield the attempts at a plan in order, until one costs no more than it may."""
-        yield PlanAttempt()
+    def _attempts(self, limit: int, *, new: bool) -> Iterator[PlanAttempt]:
+        """Yield the attempts at a plan in order, until one costs no more than it may.
+
+        Where nothing is new, the window before is the first: it was sent and paid for.
+        """
+        if new:
+            yield PlanAttempt()
         yield PlanAttempt(optional=False)
         more = self._overspent
         yield PlanAttempt(optional=False, edit=True, margin=more)
@@ -210,7 +234,7 @@ class WindowPlanner:
         plan = Plan(len(state.entries), [], state.committed, state.stable)
         pending = state.pending_from()
         self._show_once(plan, pending, repeats, limit)
-        self._commit(plan, pending)
+        self._commit(plan, pending, len(state.items))
         self._bring_back(plan, wanted)
         pins = self._pins(limit)
         if self.covers:
@@ -400,20 +424,20 @@ class WindowPlanner:
         if item.index not in plan.parts:
             self.repeats.add(item)
 
-    def _commit(self, plan: Plan, pending: int) -> None:
-        """Move items to the stable part, up to the first that is shown for this call only."""
+    def _commit(self, plan: Plan, pending: int, end: int) -> None:
+        """Move items before `end` to the stable part, up to the first shown for this call only."""
         state = self.state
         excerpts = {**state.excerpts, **plan.excerpts} if plan.excerpts else state.excerpts
         parts = {**state.parts, **plan.parts} if plan.parts else state.parts
-        state.items.loaded(range(state.committed, len(state.items)))  # at once, not one by one
-        for index in range(state.committed, len(state.items)):
+        state.items.loaded(range(state.committed, end))  # at once, not one by one
+        for index in range(state.committed, end):
             if index in state.absent or state.items[index].lost:
                 plan.committed = index + 1
                 continue
             shown = state.shown_by(index, excerpts)
             lasting = not isinstance(shown, list) or parts.get(index) == shown[1]
             if not lasting and index >= pending:
-                rest = [i for i in range(index, len(state.items)) if i not in state.absent]
+                rest = [i for i in range(index, end) if i not in state.absent]
                 plan.pending = [state.sent_now(i, parts) for i in rest]
                 break
             plan.entries.append(state.entry(shown))

@@ -291,6 +291,10 @@ class Resident:
             end += 1
         return range(start, end)
 
+    def answers(self, index: int) -> bool:
+        """Return whether an item is the assistant's."""
+        return self.items[index].turn.role == "assistant"
+
     def pending_from(self) -> int:
         """Return the first item that no assistant message follows."""
         at = len(self.items)

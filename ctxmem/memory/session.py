@@ -215,8 +215,7 @@ class Memory:
             self.close()
             raise
         self._seen = len(self._state.items)  # a session that is reopened has nothing new
-        if policy == "covered" and self._seen:
-            self._session.costs.resume(self._state.whole + self._request)
+        self._session.ended = self._session.last_sent()
 
     @property
     def _request(self) -> int:
@@ -311,6 +310,7 @@ class Memory:
         planner.coverage.head, planner.coverage.outlook = self._request, self.outlook
         if limit < 1:
             raise request_too_long(self.budget, self._request)
+        session.resume(self._request)
         plan = planner.plan(limit, cold=cold, new=new, wanted=self._session.wanted)
         found: Recalled | None = None
         if query is not None:
