@@ -41,7 +41,7 @@ def question_of(rng: random.Random, said: int) -> str | None:
 
 @pytest.mark.parametrize("policy", [*POLICIES, *PAGE_POLICIES])
 @pytest.mark.parametrize("made", [chat, agent])
-@pytest.mark.parametrize("asks", [False])
+@pytest.mark.parametrize("asks", [False, True])
 def test_a_session_opened_at_every_turn_shows_the_window_of_one_that_stays_open(
     policy, made, asks, tmp_path
 ):

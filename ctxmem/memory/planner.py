@@ -103,6 +103,7 @@ class WindowPlanner:
         made = [self.state.entry(shown) for shown in record["shown"]]
         self.state.replace_from(record["keep"], made, record["settled"])
         self.state.absent = set(record.get("absent", ()))
+        self.state.asked = record.get("asked", [])
         self.recorded = len(self.state.entries)
         self.costs.cost, self.costs.untrimmed = record["bill"]
         self.receipts.take(record)
@@ -145,6 +146,7 @@ class WindowPlanner:
         self.state.absent = self._absent(plan)
         if plan.record is not None:
             self.recorded = len(self.state.entries)
+            self.state.asked = plan.record.get("asked", [])
             self.receipts.take(plan.record)
         self.considered = len(self.state.items)
 
@@ -444,26 +446,38 @@ class WindowPlanner:
             plan.committed = index + 1
 
     def _bring_back(self, plan: Plan, wanted: Iterable[int]) -> None:
-        """Show items again that have left and are wanted: pinned, or recalled again and again."""
+        """Show items again that have left and are wanted: pinned, or recalled again and again.
+
+        They come before a new question. Between a question and its answer the answer would follow
+        what is older; until the next question, what is pinned is at the end, for one call each.
+        """
         state = self.state
         there = {entry.item for entry in plan.entries if entry.full}
-        everything = plan.committed == len(state.items)
+        place = self._before_question(plan)
         for index in dict.fromkeys(wanted):
             item = state.items[index]
             if index in state.in_full or index in there or index >= plan.committed:
                 continue
-            if not everything and not item.pinned:
+            if place is None and not item.pinned:
                 continue
             text = editing.again(editing.page_range(item.pages), item.role, item.text)
             note = state.entry({"note": text, "again": index})
-            if not everything:
-                # Nothing may come between a call and its results: for this call it is the last.
+            if place is None:
                 plan.notes.append(note)
                 continue
-            plan.entries.append(note)
+            plan.entries.insert(place, note)
+            place += 1
             detail = f"{editing.page_range(item.pages)} is back in the stable part"
             names = tuple(map(editing.page_name, item.pages))
-            plan.events.append(Event("promote", detail, names, -plan.entries[-1].tokens))
+            plan.events.append(Event("promote", detail, names, -note.tokens))
+
+    def _before_question(self, plan: Plan) -> int | None:
+        """Return where in a plan's new entries a question begins that no other one precedes."""
+        state = self.state
+        for place, entry in enumerate(plan.entries):
+            if entry.item > 0 and state.opens_turn(entry.item):
+                return place
+        return None
 
     def _pins(self, limit: int) -> set[int]:
         """Return the units that stay, by their first items."""
@@ -529,12 +543,19 @@ class WindowPlanner:
         texts = self.binding.texts_of(gone)
         return {**record, "receipts": self.receipts.without(texts)}
 
-    def _record(self, plan: Plan) -> None:
+    def note_question(self, plan: Plan, asked: list[Any]) -> None:
+        """Put into a plan's record the question that it has room for, so that others find it."""
+        if plan.record is None:
+            self._record(plan, always=True)
+        assert plan.record is not None
+        plan.record["asked"] = asked
+
+    def _record(self, plan: Plan, *, always: bool = False) -> None:
         """Put into the plan what has to be written before it is applied."""
         state = self.state
         changed = plan.edited or bool(plan.excerpts) or bool(plan.parts)
         changed = changed or any(not isinstance(e.shown, int | list) for e in plan.entries)
-        if not changed:
+        if not changed and not always:
             return
         keep = min(plan.keep, self.recorded)
         shown: list[Shown] = [e.shown for e in state.entries[keep : plan.keep]]

@@ -7,6 +7,7 @@ that it names, since single pages can be deleted and single records cannot.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -122,6 +123,11 @@ class StoredSession:
             seen -= 1
         after = sum(item.tokens for item in state.items[seen:])
         return seen, state.whole - after
+
+    def asked(self, query: str, limit: int) -> list[Any]:
+        """Return what a window for a query depends on beside the layout, as a record has it."""
+        digest = hashlib.blake2b(query.encode("utf-8", "surrogatepass"), digest_size=8)
+        return [len(self.state.items), limit, digest.hexdigest()]
 
     def resume(self, request: int) -> None:
         """Go on with the account of the process before; `request` tokens precede the messages."""
