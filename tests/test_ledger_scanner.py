@@ -12,6 +12,7 @@ from ctxmem.memory.ledger import scan
 
 SOURCES = (
     "statements",
+    "outline_exceptions",
     "phrases",
     "phrases_en",
     "phrases_en_forms",

@@ -67,6 +67,21 @@ _SPEAKS = re.compile(
     r"\b(?:I|I['’](?:m|d|ll|ve)|[Ww]e|[Oo]ur|[Mm]y|[Pp]lease|[Ll]et['’]s|[Tt]hanks"
     r"|(?:[Cc]an|[Cc]ould|[Ww]ould) you)\b"
 )
+_SOMEBODY = (
+    r"(?!(?:i|we|ich|wir|je|nous|yo|nosotros|io|noi|eu|nós|ik|wij|you|du|ihr|vous|it|that|this|as|so"
+    r"|or)\b)[^\W\d_][\w.'’-]*(?: (?!(?:and|but|so|und|et|y|e|en|i|we)\b)[\w.'’-]+){0,4}"
+)
+_SAID = (
+    r"(?:said|says|told (?:me|us)|wrote|insisted|warned|sagte|sagt|meinte|meint|schrieb|disait|dit"
+    r"|a dit|dijo|decía|dice|disse|diceva|dizia|diz|zei|zegt)"
+)
+_REPORTED = re.compile(
+    rf"[,;–—-]\s*(?:[\"”’'»]\s*)?(?:(?:as |so |that's what |that’s what |or so )?"
+    rf"(?:{_SAID} {_SOMEBODY}|{_SOMEBODY} (?:always |once |often |used to )?(?:{_SAID}|say)"
+    rf"(?: (?:me|us|once|always|back then))?)|according to {_SOMEBODY})\s*[.!]?\s*",
+    re.IGNORECASE,
+)
+"""What is behind a sentence that somebody else said: ", said my old boss."."""
 _LONGEST = 600
 """Characters of a last paragraph that may be the author's, behind what is pasted."""
 _MAYBE = re.compile(r"[:\]$>]|exit|returncode|called the", re.IGNORECASE)
@@ -114,6 +129,16 @@ def own_words(text: str) -> str:
         kept.append(text[at:after])
         at = after
     return "".join(kept)
+
+
+def reported(sentence: str) -> bool:
+    """Return whether a sentence ends with who else said it.
+
+    >>> reported("Never push to main, said my old boss."), reported("Never push, as I said.")
+    (True, False)
+    """
+    at = max(map(sentence.rfind, ",;–—-"))
+    return at >= 0 and _REPORTED.fullmatch(sentence, at) is not None
 
 
 class _Level:

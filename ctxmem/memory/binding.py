@@ -107,7 +107,8 @@ class Binding:
 
     def shown(self, visible: Callable[[int], bool]) -> list[Entry]:
         """Return the entries that a window without a block would lack."""
-        return [one for one in self.ledger.entries() if one.message < 0 or not visible(one.message)]
+        entries = self.ledger.entries()
+        return [one for one in entries if one.message < 0 or not all(map(visible, one.messages))]
 
     def place(
         self, plan: Plan, limit: int, *, less: int = 0, question: bool = False, late: bool = False
@@ -226,14 +227,14 @@ class Binding:
         assert isinstance(entry.shown, dict)
         ids = set(entry.shown["binding"])
         kept = [one for one in self.ledger.entries(superseded=True) if one.id in ids]
-        kept = [one for one in kept if one.message not in gone]
+        kept = [one for one in kept if not any(item in gone for item in one.messages)]
         shown = self._block(kept).shown if kept else None
         return shown if isinstance(shown, dict) else None
 
     def texts_of(self, items: Collection[int]) -> set[str]:
         """Return the statements that were found in items."""
         entries = self.ledger.entries(superseded=True)
-        return {one.text for one in entries if one.message in items}
+        return {one.text for one in entries if any(item in items for item in one.messages)}
 
     def _block(self, entries: list[Entry]) -> Shown:
         text = _text(entries)
@@ -261,7 +262,7 @@ def _text(entries: Collection[Entry]) -> str:
 
 def _lacked(entry: Entry, visible: Collection[int]) -> bool:
     """Return whether a window lacks the message of an entry; a program's entries have none."""
-    return entry.message < 0 or entry.message not in visible
+    return entry.message < 0 or any(item not in visible for item in entry.messages)
 
 
 def _binds_always(entry: Entry) -> bool:

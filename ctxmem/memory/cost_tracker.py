@@ -51,6 +51,7 @@ class CostTracker:
         self.sent = 0
         self.known = 0
         self._history = 0
+        self.warm = False  # whether the provider has the window before and the history
 
     @property
     def saved(self) -> float:
@@ -62,8 +63,9 @@ class CostTracker:
 
         Its first `stable` tokens are marked for the cache; `common` of them the window before had.
         """
-        if not self.calls or cold:
+        if not self.warm or cold:
             common = 0
+        self.warm = True
         self.cost += self._price(stable, common, total)
         self.untrimmed += self._price(history, 0 if cold else self._history, history)
         self._history = history
@@ -74,6 +76,7 @@ class CostTracker:
     def charge_whole(self, history: int, *, cold: bool) -> None:
         """Charge a call that sent the whole history of so many tokens: both bills grow alike."""
         cost = self.due(history, cold=cold)
+        self.warm = True
         self.cost += cost
         self.untrimmed += cost
         self.calls += 1
@@ -95,8 +98,11 @@ class CostTracker:
         return cost
 
     def resume(self, history: int) -> None:
-        """Go on with a session that another process sent: its history is taken for cached."""
-        self._history = history
+        """Go on with a session that another process sent: its history is taken for cached.
+
+        So is its last window, or what its windows cost would be compared with less than that.
+        """
+        self._history, self.warm = history, True
 
     def to_dict(self) -> list[float]:
         """Return the bill so far as plain data."""

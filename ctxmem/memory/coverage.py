@@ -84,7 +84,7 @@ class Coverage:
         elif self.prices.marked:
             self._read_ends = [0, *(ends[mark] for mark in sorted(self.marks) if mark < len(ends))]
         else:
-            self._read_ends = [0, *ends] if self.costs.calls else [0]
+            self._read_ends = [0, *ends] if self.costs.warm else [0]
 
     def first_read(self) -> int:
         """Return the tokens of the shortest prefix that the provider has and caches for sure."""

@@ -191,4 +191,4 @@ def excerpt(
 
 def again(page: str, role: str, text: str) -> str:
     """Return the note by which a stored page is back in the window."""
-    return f"[{page}, {role}, from memory]\n{text}"
+    return f"[{page}, said earlier by {role}, from memory]\n{text}"

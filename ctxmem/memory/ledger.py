@@ -33,6 +33,7 @@ from ctxmem.memory.traits import (
     VALUED,
     Traits,
     apart,
+    apart_in_scope,
     comparable,
     elsewhere,
     form_of,
@@ -77,9 +78,11 @@ class Entry:
         id: the number of the entry in its ledger.
         kind: rule, limit, instruction, preference, decision, commitment, deadline, value,
             correction, dead_end, permission, fact, or a kind that the caller gave.
-        text: the statement, as the message has it.
+        text: the statement, as the message has it; behind a proposal, what the answer that accepts
+            it says beside its yes.
         page: the page of the message, "" where it was given none.
         message: the number of the message; -1 for one that a program added.
+        answer: the number of the message whose terms are in the text; -1 if there is none.
         start, end: where the text is in the message, in characters.
         subject, value: of what it states the value, and the value; "" where there is none.
         source: "user", "system", "assistant" (a proposal that was accepted) or "program".
@@ -105,6 +108,12 @@ class Entry:
     carried: bool = False
     superseded_by: int | None = None
     contradicts: tuple[int, ...] = ()
+    answer: int = -1
+
+    @property
+    def messages(self) -> tuple[int, ...]:
+        """The messages that the text is of."""
+        return (self.message,) if self.answer < 0 else (self.message, self.answer)
 
     def __str__(self) -> str:
         return self.text
@@ -198,7 +207,7 @@ class Ledger:
             ]
             return [self._add(f, message, page, text, role) for f in found]
         person = role == "user"
-        made = self._accepted(text) if person and self._proposed else []
+        made = self._accepted(text, message) if person and self._proposed else []
         source = "user" if person else "system"
         behind = 0
         for one in scan(text, trusted=not person):
@@ -210,7 +219,7 @@ class Ledger:
             made.append(self._add(one, message, page, text, source, start))
         return list({entry.id: entry for entry in made}.values())
 
-    def _accepted(self, text: str) -> list[Entry]:
+    def _accepted(self, text: str, answer: int) -> list[Entry]:
         """Return entries of the proposals that the user's answer accepts; others are dropped."""
         proposed, self._proposed = self._proposed, []
         opening = [f for f in scan(text[:400], replies=True) if f.kind in _REPLIES]
@@ -220,10 +229,13 @@ class Ledger:
         message, page, whole, _ = proposed[0]  # all are of one answer
         found = [one for _, _, _, one in proposed]
         made = []
-        for one in accepted(whole, found, text, agrees=accepts is not None):
+        for one, terms in accepted(whole, found, text, agrees=accepts is not None):
             kind = "decision" if one.kind == "proposal" else one.kind
             bound = one._replace(kind=kind, strength=min(one.strength, 6))
-            made.append(self._add(bound, message, page, whole, "assistant"))
+            new = self._add(bound, message, page, whole, "assistant", terms=terms)
+            if terms:
+                new = self._entries[new.id] = replace(new, answer=answer)
+            made.append(new)
         return made
 
     def _add(
@@ -234,24 +246,16 @@ class Ledger:
         text: str,
         source: str,
         start: int | None = None,
+        terms: str = "",
     ) -> Entry:
         start = f.start if start is None else start
-        said = text[start : f.end]
+        said = f"{text[start : f.end]} {terms}".rstrip() if terms else text[start : f.end]
         known = " ".join(said.lower().split())
         if known in self._by_text and self._by_text[known] in self._live:
             return self._refreshed(self._by_text[known], message, page, f, start)
         entry = Entry(
-            len(self._entries),
-            f.kind,
-            said,
-            page,
-            message,
-            start,
-            f.end,
-            f.subject,
-            f.value,
-            source,
-            f.strength,
+            *(len(self._entries), f.kind, said, page, message, start, f.end),
+            *(f.subject, f.value, source, f.strength),
         )
         corrected: list[int] = []
         if f.value and f.kind == "correction" and names_nothing(said, f.subject, f.value):
@@ -343,12 +347,24 @@ class Ledger:
                 self._supersede(i, entry.id)
             elif entry.value and other.value and comparable(traits, self._traits[i]):
                 self._contradict(i, entry.id)
+        if updates and not same and entry.value:
+            self._mark_older(entry, similar)
         if entry.kind == "correction" and entry.subject and not entry.value:
             same = self._denied(entry, similar)
         elif not same and not (entry.value and traits.about and not updates):
             self._compare_words(entry, similar, updates=updates)
         elif not same and updates and entry.kind in {"decision", "correction", "value"}:
             self._replace_named(entry)
+
+    def _mark_older(self, entry: Entry, similar: Mapping[int, int]) -> None:
+        """Mark values of statements that name the whole subject of an update, and say more."""
+        mine = self._traits[entry.id]
+        for i in similar if len(mine.about) > 1 else ():
+            other, theirs = self._entries[i], self._traits[i]
+            alike = mine.about <= theirs.words and other.kind == entry.kind
+            differs = other.value not in ("", entry.value) and comparable(mine, theirs)
+            if alike and differs and not apart_in_scope(mine, theirs):
+                self._contradict(i, entry.id)
 
     def _denied(self, entry: Entry, similar: Mapping[int, int]) -> list[int]:
         """Drop the values that a correction says are wrong ("the port is not 9001")."""

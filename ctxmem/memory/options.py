@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from ctxmem.memory.statements import Found
-from ctxmem.memory.subjects import content, forbids
+from ctxmem.memory.statements import Found, restricts
+from ctxmem.memory.subjects import content, forbids, stem
 
 OPTION = re.compile(
     r"\b(?:option|plan|variant|number|alternative|choice)\s+(\w+)|#(\d{1,2})\b", re.IGNORECASE
@@ -54,8 +54,13 @@ _MOST_WORDS = 8
 """A reply of more words names an option only by its number or place."""
 
 
-def accepted(text: str, proposals: Sequence[Found], reply: str, *, agrees: bool) -> list[Found]:
-    """Return the proposals of an answer that a reply accepts; `agrees` says that it says yes."""
+def accepted(
+    text: str, proposals: Sequence[Found], reply: str, *, agrees: bool
+) -> list[tuple[Found, str]]:
+    """Return the proposals of an answer that a reply accepts, each with the reply's terms.
+
+    `agrees` says that it says yes.
+    """
     each = {(one.start, one.end): one for one in reversed(proposals)}  # one sentence, once
     offered = [
         (one, _label(text, one))
@@ -66,8 +71,53 @@ def accepted(text: str, proposals: Sequence[Found], reply: str, *, agrees: bool)
     names = OPTION.search(reply[:400]) is not None
     if open_ or names:
         chosen = _chosen(text, offered, reply)
-        return [chosen] if chosen is not None else []
-    return [one for one, _ in offered] if agrees else []
+        return [(chosen, terms_of(reply, None))] if chosen is not None else []
+    whole = [one for one, _ in offered] if agrees else []
+    return [(one, terms_of(reply, text[one.start : one.end])) for one in whole]
+
+
+_AGREES = frozenset(
+    map(
+        stem,
+        "yes yeah yep yup sure absolutely definitely certainly correct right exactly agreed great "
+        "good perfect fine excellent awesome cool thanks thank sounds looks go ahead proceed "
+        "continue let's lets them those these both everything do so option plan number variant "
+        "choice course idea way works ja genau bitte gerne gern klar danke gut oui d'accord merci "
+        "bien sí si claro vale gracias certo bene grazie sim obrigado prima graag goed "
+        "dank".split(),
+    )
+)
+"""Words of an answer that only agrees."""
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=\W*[^\W_])|\n+")
+_LONGEST_ANSWER = 200
+"""Characters of a sentence of an answer that is shown with what it accepts."""
+
+
+def terms_of(reply: str, proposed: str | None) -> str:
+    """Return what an answer says beside its yes: which of two, or on what condition.
+
+    Where it chose from a list, `proposed` is None, and only conditions are returned.
+
+    >>> terms_of("Yes, but keep those of March. Thanks!", "Shall I delete the old backups?")
+    'Yes, but keep those of March.'
+    >>> terms_of("Yes, please delete them.", "Shall I delete the old backups?")
+    ''
+    """
+    kept: list[str] = []
+    for at, sentence in enumerate(_SENTENCE.split(reply[:400].strip())):
+        if sentence.rstrip().endswith("?") or len(sentence) > _LONGEST_ANSWER:
+            break
+        said = content(sentence) - _AGREES - content(proposed or "")
+        says = bool(said) and at == 0 and proposed is not None
+        if says or any(restricts(part) for part in [sentence, *_after_commas(sentence)]):
+            kept.append(sentence.strip())
+        elif said and at:
+            break
+    return " ".join(kept)
+
+
+def _after_commas(sentence: str) -> list[str]:
+    return [part.strip() for part in re.split(r"[,;–—]", sentence)[1:]]
 
 
 def _label(text: str, one: Found) -> str:

@@ -103,6 +103,7 @@ class WindowPlanner:
         made = [self.state.entry(shown) for shown in record["shown"]]
         self.state.replace_from(record["keep"], made, record["settled"])
         self.state.absent = set(record.get("absent", ()))
+        self.state.asked = record.get("asked", [])
         self.recorded = len(self.state.entries)
         self.costs.cost, self.costs.untrimmed = record["bill"]
         self.receipts.take(record)
@@ -111,6 +112,26 @@ class WindowPlanner:
         """Go on from a layout that was restored from a snapshot."""
         self.recorded = len(self.state.entries)
         self.considered = len(self.state.items)
+
+    def resume(self, seen: int) -> None:
+        """Go on where the windows of another process ended, which saw the first `seen` items.
+
+        The layout has what the last of them had in its stable part. Each of them ended before an
+        assistant message, as the last did, with a breakpoint there; an edit moves all behind it.
+        """
+        state, recorded = self.state, self.recorded
+        plan = Plan(len(state.entries), [], state.committed, state.stable)
+        pending = next((i + 1 for i in reversed(range(seen)) if state.answers(i)), 0)
+        self._commit(plan, pending, seen)
+        state.replace_from(plan.keep, plan.entries, plan.committed)
+        marks, run = {recorded}, recorded
+        for at, entry in enumerate(state.entries[recorded:], start=recorded):
+            if entry.item >= 0 and state.answers(entry.item):
+                marks.add(run)
+                run = at + 1
+            elif run == at and entry.full:
+                run = at + 1
+        self.coverage.sent(0, (marks | {run}) - {0})
 
     def apply(self, plan: Plan) -> None:
         """Make a plan the layout."""
@@ -125,6 +146,7 @@ class WindowPlanner:
         self.state.absent = self._absent(plan)
         if plan.record is not None:
             self.recorded = len(self.state.entries)
+            self.state.asked = plan.record.get("asked", [])
             self.receipts.take(plan.record)
         self.considered = len(self.state.items)
 
@@ -162,7 +184,7 @@ class WindowPlanner:
         coverage.begin(limit, cold=cold)
         best: Plan | None = None
         refused: BudgetError | None = None
-        for attempt in self._attempts(limit):
+        for attempt in self._attempts(limit, new=new):
             coverage.attempt = attempt
             try:
                 plan = self._planned(limit, **options)
@@ -173,16 +195,20 @@ class WindowPlanner:
             if cost < least:
                 best, least = plan, cost
             self._overspent = coverage.over(cost)
-            if not self._overspent:
+            if not self._overspent or not (new or plan.edited):
                 break
         if best is None:
             assert refused is not None
             raise refused
         return best
 
-    def _attempts(self, limit: int) -> Iterator[PlanAttempt]:
-        """Yield the attempts at a plan in order, until one costs no more than it may."""
-        yield PlanAttempt()
+    def _attempts(self, limit: int, *, new: bool) -> Iterator[PlanAttempt]:
+        """Yield the attempts at a plan in order, until one costs no more than it may.
+
+        Where nothing is new, the window before is the first: it was sent and paid for.
+        """
+        if new:
+            yield PlanAttempt()
         yield PlanAttempt(optional=False)
         more = self._overspent
         yield PlanAttempt(optional=False, edit=True, margin=more)
@@ -210,7 +236,7 @@ class WindowPlanner:
         plan = Plan(len(state.entries), [], state.committed, state.stable)
         pending = state.pending_from()
         self._show_once(plan, pending, repeats, limit)
-        self._commit(plan, pending)
+        self._commit(plan, pending, len(state.items))
         self._bring_back(plan, wanted)
         pins = self._pins(limit)
         if self.covers:
@@ -400,46 +426,58 @@ class WindowPlanner:
         if item.index not in plan.parts:
             self.repeats.add(item)
 
-    def _commit(self, plan: Plan, pending: int) -> None:
-        """Move items to the stable part, up to the first that is shown for this call only."""
+    def _commit(self, plan: Plan, pending: int, end: int) -> None:
+        """Move items before `end` to the stable part, up to the first shown for this call only."""
         state = self.state
         excerpts = {**state.excerpts, **plan.excerpts} if plan.excerpts else state.excerpts
         parts = {**state.parts, **plan.parts} if plan.parts else state.parts
-        state.items.loaded(range(state.committed, len(state.items)))  # at once, not one by one
-        for index in range(state.committed, len(state.items)):
+        state.items.loaded(range(state.committed, end))  # at once, not one by one
+        for index in range(state.committed, end):
             if index in state.absent or state.items[index].lost:
                 plan.committed = index + 1
                 continue
             shown = state.shown_by(index, excerpts)
             lasting = not isinstance(shown, list) or parts.get(index) == shown[1]
             if not lasting and index >= pending:
-                rest = [i for i in range(index, len(state.items)) if i not in state.absent]
+                rest = [i for i in range(index, end) if i not in state.absent]
                 plan.pending = [state.sent_now(i, parts) for i in rest]
                 break
             plan.entries.append(state.entry(shown))
             plan.committed = index + 1
 
     def _bring_back(self, plan: Plan, wanted: Iterable[int]) -> None:
-        """Show items again that have left and are wanted: pinned, or recalled again and again."""
+        """Show items again that have left and are wanted: pinned, or recalled again and again.
+
+        They come before a new question. Between a question and its answer the answer would follow
+        what is older; until the next question, what is pinned is at the end, for one call each.
+        """
         state = self.state
         there = {entry.item for entry in plan.entries if entry.full}
-        everything = plan.committed == len(state.items)
+        place = self._before_question(plan)
         for index in dict.fromkeys(wanted):
             item = state.items[index]
             if index in state.in_full or index in there or index >= plan.committed:
                 continue
-            if not everything and not item.pinned:
+            if place is None and not item.pinned:
                 continue
             text = editing.again(editing.page_range(item.pages), item.role, item.text)
             note = state.entry({"note": text, "again": index})
-            if not everything:
-                # Nothing may come between a call and its results: for this call it is the last.
+            if place is None:
                 plan.notes.append(note)
                 continue
-            plan.entries.append(note)
+            plan.entries.insert(place, note)
+            place += 1
             detail = f"{editing.page_range(item.pages)} is back in the stable part"
             names = tuple(map(editing.page_name, item.pages))
-            plan.events.append(Event("promote", detail, names, -plan.entries[-1].tokens))
+            plan.events.append(Event("promote", detail, names, -note.tokens))
+
+    def _before_question(self, plan: Plan) -> int | None:
+        """Return where in a plan's new entries a question begins that no other one precedes."""
+        state = self.state
+        for place, entry in enumerate(plan.entries):
+            if entry.item > 0 and state.opens_turn(entry.item):
+                return place
+        return None
 
     def _pins(self, limit: int) -> set[int]:
         """Return the units that stay, by their first items."""
@@ -505,12 +543,19 @@ class WindowPlanner:
         texts = self.binding.texts_of(gone)
         return {**record, "receipts": self.receipts.without(texts)}
 
-    def _record(self, plan: Plan) -> None:
+    def note_question(self, plan: Plan, asked: list[Any]) -> None:
+        """Put into a plan's record the question that it has room for, so that others find it."""
+        if plan.record is None:
+            self._record(plan, always=True)
+        assert plan.record is not None
+        plan.record["asked"] = asked
+
+    def _record(self, plan: Plan, *, always: bool = False) -> None:
         """Put into the plan what has to be written before it is applied."""
         state = self.state
         changed = plan.edited or bool(plan.excerpts) or bool(plan.parts)
         changed = changed or any(not isinstance(e.shown, int | list) for e in plan.entries)
-        if not changed:
+        if not changed and not always:
             return
         keep = min(plan.keep, self.recorded)
         shown: list[Shown] = [e.shown for e in state.entries[keep : plan.keep]]

@@ -91,6 +91,7 @@ class Resident:
         self.in_full: set[int] = set()  # items that the entries show in full
         self.absent: set[int] = set()  # items that are not committed, and have left
         self.passing: set[int] = set()  # items that a note at the end shows, for this call only
+        self.asked: list[Any] = []  # the last question with room made for it, and that room
         self._waiting: dict[str, list[int]] = {}
 
     # Taking records in ----------------------------------------------------------------------------
@@ -245,6 +246,7 @@ class Resident:
             },
             "changes": self.items.changes,
             "waiting": self._waiting,
+            "asked": self.asked,
             "untabled": self.untabled,
             "absent": sorted(self.absent),
             "staying": sorted(self.staying),
@@ -260,6 +262,7 @@ class Resident:
         self.untabled = state.get("untabled", 0)
         self.staying = set(state["staying"])
         self.absent = set(state.get("absent", ()))
+        self.asked = state.get("asked", [])
         self.excerpts = {int(item): texts for item, texts in state["tails"].items()}
         self.parts = {int(item): texts for item, texts in state["parts"].items()}
         shown = state["shown"]
@@ -290,6 +293,30 @@ class Resident:
         while end < len(self.items) and self.items[end].unit == start:
             end += 1
         return range(start, end)
+
+    def answers(self, index: int) -> bool:
+        """Return whether an item is the assistant's."""
+        return self.items[index].turn.role == "assistant"
+
+    def opens_turn(self, index: int) -> bool:
+        """Return whether an item is the user's and answers to all before it are there."""
+        item, before = self.items[index], self.items[index - 1]
+        if item.role != "user" or item.chunk or not item.turn.speaks or item.unit != index:
+            return False
+        waiting = any(
+            self.items[i].unit == before.unit for at in self._waiting.values() for i in at
+        )
+        return not waiting and self._answered(index)
+
+    def _answered(self, index: int) -> bool:
+        """Return whether an assistant message is between an item and the user's before it."""
+        for at in reversed(range(index)):
+            item = self.items[at]
+            if item.turn.role == "user" and item.turn.speaks and not item.chunk:
+                return False
+            if self.answers(at):
+                return True
+        return True
 
     def pending_from(self) -> int:
         """Return the first item that no assistant message follows."""

@@ -31,7 +31,7 @@ _ARTICLES = frozenset(
 _NOWHERE = frozenset(
     "moment time future case fact general total order addition meantime end least most max "
     "sure once first last now then there here everything whole default average practice short "
-    "once jetzt now zukunft".split()
+    "once jetzt now zukunft plan plans mind".split()
 )
 """Words behind a preposition that limit nothing."""
 _LONGEST = 5  # words of a phrase

@@ -55,10 +55,12 @@ RECALL_SPENT = 0.15
 """With the policy "covered" a query may spend this share of what may be spent on one call, ..."""
 RECALL_COVERED = 1_200
 """... and so many tokens at most: what is brought back is paid for in full, at every query."""
+KEPT_WINDOWS = 8
+"""So many windows of a turn are kept, for callers that ask the same again."""
 PROMOTED_SHARE = 0.25
 """A message may be put back into the stable part if it takes at most this share of the budget."""
 PROMOTED_AT = 2
-"""A page that so many queries brought back is put into the stable part."""
+"""A page that so many queries brought back is put into the stable part, at the next question."""
 
 
 class Memory:
@@ -179,8 +181,8 @@ class Memory:
         self._recalled: dict[int, tuple[int, int]] = {}  # times brought back, items then
         self._faults = self._edits = self._evictions = 0
         self._events: Counter[str] = Counter()
-        self._last: MemoryWindow | None = None
-        self._last_room = 0
+        # The windows of the layout as it is, by query and by what else they depend on.
+        self._windows: dict[tuple[str | None, int, Prices], MemoryWindow] = {}
         self._asked: float | None = None
         self._owned = not isinstance(store, PageStore)
         log = self._log = SessionLog(open_store(store), tenant, session)
@@ -198,7 +200,7 @@ class Memory:
             ledger=ledger,
             embed=embed,
         )
-        self._session.changed = self._forget_window
+        self._session.changed = self._windows.clear
         self._pages = PageReader(self._session, self._meter.count)
         self._assembler = WindowAssembler(self._session, self._pages, self._meter, provider)
         # How the other sessions of the tenant are opened, if they are searched.
@@ -215,16 +217,12 @@ class Memory:
             self.close()
             raise
         self._seen = len(self._state.items)  # a session that is reopened has nothing new
-        if policy == "covered" and self._seen:
-            self._session.costs.resume(self._state.whole + self._request)
+        self._session.ended = self._session.last_sent()
 
     @property
     def _request(self) -> int:
         """The tokens of a request without its messages."""
         return self._own + self.head
-
-    def _forget_window(self) -> None:
-        self._last = None
 
     @property
     def _state(self) -> Resident:
@@ -272,7 +270,7 @@ class Memory:
         With a query, stored pages that answer it are brought back for this call, behind the last
         breakpoint, in a message of their own at the end.
 
-        Asking again without appending returns the same window.
+        Asking the same again without appending returns the same window.
 
         Raises:
             BudgetError: what must stay does not fit; `pinned` names it.
@@ -298,8 +296,9 @@ class Memory:
 
     def _window(self, query: str | None) -> MemoryWindow:
         room = self.budget - self._request
-        if query is None and self._last is not None and self._last_room == room:
-            return replace(self._last, events=())
+        asked = (query, room, self.prices)
+        if asked in self._windows:
+            return replace(self._windows[asked], events=())
         session = self._session
         state, planner = session.state, session.planner
         new = len(state.items) != self._seen
@@ -311,12 +310,14 @@ class Memory:
         planner.coverage.head, planner.coverage.outlook = self._request, self.outlook
         if limit < 1:
             raise request_too_long(self.budget, self._request)
+        session.resume(self._request)
         plan = planner.plan(limit, cold=cold, new=new, wanted=self._session.wanted)
         found: Recalled | None = None
         if query is not None:
             plan, found = self._with_recall(plan, query, limit, cold=cold, new=new)
         if plan.record is not None:
             self._session.write_layout(plan.record)  # written before anything is dropped
+            self._windows.clear()
         planner.apply(plan)
         for item in [item for item in self._session.wanted if item in state.in_full]:
             del self._session.wanted[item]
@@ -341,7 +342,9 @@ class Memory:
             )
             self._seen = len(state.items)
         planner.coverage.sent(len(state.entries), (mark + 1 for mark in window.breakpoints))
-        self._last, self._last_room = (None if query is not None else window), room
+        if len(self._windows) >= KEPT_WINDOWS:
+            del self._windows[next(iter(self._windows))]
+        self._windows[asked] = window
         self._events.update(event.kind for event in window.events)
         if found is not None:
             best = [found.best] if found.best is not None else []
@@ -359,6 +362,8 @@ class Memory:
     ) -> tuple[Plan, Recalled | None]:
         """Return the plan with room for what a query recalls, and what that is."""
         most = int(RECALL_SHARE * limit)
+        asked = self._session.asked(query, limit)
+        again = self._state.asked[:-1] == asked  # by this process or another: the window is there
         free = limit - self._session.planner.tokens(plan)
         visible = self._session.planner.visible(plan)
         needed = 0
@@ -366,16 +371,20 @@ class Memory:
             needed = self._session.search.needed(query, most, visible, RECALL_LEAST)
             block = self._block(plan)
             needed = min(most, needed + self._session.binding.lacked_rules(visible, block))
-        if needed > free:
+        if needed > free and not again:
             options: dict[str, Any] = {"cold": cold, "new": new, "wanted": self._session.wanted}
             spare = min(needed, RECALL_TOKENS)
             continues = self._session.search.continues(query, RECALL_LEAST)
             plan = self._session.planner.plan(limit, spare=spare, continues=continues, **options)
             free = limit - self._session.planner.tokens(plan)
             visible = self._session.planner.visible(plan)
-        if self._session.planner.covers:
+        if again:
+            free = min(free, self._state.asked[-1])
+        elif self._session.planner.covers:
             left = self._session.planner.coverage.left_by(plan)
             free = min(free, int(RECALL_SPENT * left), RECALL_COVERED)
+        if not again and (self._session.planner.covers or plan.edited):
+            self._session.planner.note_question(plan, [*asked, free])
         held = self._session.binding.held(visible, self._block(plan))
         return plan, self._session.search.recalled(query, free, held)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ctxmem import _native
 from ctxmem.memory.asides import asides_apart
-from ctxmem.memory.authorship import own_words
+from ctxmem.memory.authorship import own_words, reported
 from ctxmem.memory.long_texts import LongTexts
 from ctxmem.memory.subjects import adjusted, denies, meant_by_it, subject_of, without_newer
 from ctxmem.memory.traits import VALUED
@@ -44,6 +44,8 @@ def _statements(text: str, replies: bool, trusted: bool) -> list[Found]:
     for k, _, strength, flags, start, end, c0, c1, s0, s1, v0, v1 in _native.statements(
         read, replies, trusted
     ).tolist():
+        if not (replies or trusted) and reported(text[start:end]):
+            continue
         subject, value, extra = "", text[v0:v1], 0
         if kinds[k] in VALUED:
             cue = text[c0:c1]
@@ -58,3 +60,16 @@ def _statements(text: str, replies: bool, trusted: bool) -> list[Found]:
             kind, value, extra = "correction", "", UPDATES
         found.append(Found(kind, start, end, strength, flags | extra, subject, value))
     return found
+
+
+def restricts(sentence: str) -> bool:
+    """Return whether a sentence restricts the one before it, as the scanner ties it to a rule.
+
+    >>> restricts("But keep those of March."), restricts("Keep those of March.")
+    (True, False)
+    """
+    found = scan(f"{_RULE} {sentence}", trusted=True)
+    return bool(found) and found[0].end > len(_RULE)
+
+
+_RULE = "Never do this."

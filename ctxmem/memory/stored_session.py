@@ -7,6 +7,7 @@ that it names, since single pages can be deleted and single records cannot.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -62,6 +63,7 @@ class StoredSession:
         self.wanted: dict[int, None] = {}  # items to show again
         self.changed: Callable[[], None] = lambda: None  # called when windows are out of date
         self.dated = True  # whether `at` of items is when they were said
+        self.ended = (0, 0)  # items and tokens that another process sent, before it is resumed
         self._build()
 
     def _build(self) -> None:
@@ -112,6 +114,27 @@ class StoredSession:
                 self._build()
                 self.log.restart()
         self.catch_up()
+
+    def last_sent(self) -> tuple[int, int]:
+        """Return how many items the last call was about, with their tokens in full."""
+        state = self.state
+        seen = len(state.items)
+        while seen and state.answers(seen - 1):
+            seen -= 1
+        after = sum(item.tokens for item in state.items[seen:])
+        return seen, state.whole - after
+
+    def asked(self, query: str, limit: int) -> list[Any]:
+        """Return what a window for a query depends on beside the layout, as a record has it."""
+        digest = hashlib.blake2b(query.encode("utf-8", "surrogatepass"), digest_size=8)
+        return [len(self.state.items), limit, digest.hexdigest()]
+
+    def resume(self, request: int) -> None:
+        """Go on with the account of the process before; `request` tokens precede the messages."""
+        (seen, tokens), self.ended = self.ended, (0, 0)
+        if seen and self.planner.covers:
+            self.costs.resume(tokens + request)
+            self.planner.resume(seen)
 
     def catch_up(self) -> None:
         """Take in the records that this memory has not seen."""

@@ -206,7 +206,7 @@ def same_subject(one: Traits, other: Traits, *, updates: bool) -> bool:
     Where the subject is only what is counted ("5 retries"), the rest must be about the same, too,
     unless one `updates` the other and says no more.
     """
-    if distinct(one.scope, other.scope, values=(one.value, other.value)):
+    if apart_in_scope(one, other):
         return False
     if one.counted or other.counted:
         if one.unit != other.unit:
@@ -277,9 +277,14 @@ def _measure(value: str, before: str, behind: str) -> str:
     return _MEASURES.get(unit.lower(), "")
 
 
+def apart_in_scope(one: Traits, other: Traits) -> bool:
+    """Whether two values hold for different things: "for team A" and "for team B"."""
+    return distinct(one.scope, other.scope, values=(one.value, other.value))
+
+
 def apart(one: Traits, other: Traits) -> bool:
     """Whether two values have subjects that differ: "the price" and "the price for children"."""
-    if distinct(one.scope, other.scope, values=(one.value, other.value)):
+    if apart_in_scope(one, other):
         return True
     return bool(one.about and other.about) and one.about != other.about
 

@@ -5,6 +5,7 @@
 #include "core/ledger/phrases.hpp"
 #include "core/ledger/statement_sentence.hpp"
 #include "core/text/line_classifier.hpp"
+#include "core/text/outline_exceptions.hpp"
 #include "core/text/sentences.hpp"
 #include "core/text/unicode.hpp"
 
@@ -135,7 +136,9 @@ private:
             const std::size_t last = trim_space(text_, starts_[i], next);
             if (last <= starts_[i]) continue;
             Sentence sentence(text_, starts_[i], last, words_);
+            const std::size_t found = out_.size();
             sentence.find(replies_, i > 0 ? starts_[i - 1] : starts_[i], out_);
+            if (out_.size() == found && found > before) take_exception(starts_[i], last);
             self = self || sentence.has(kSelf);
             words += sentence.size();
             paragraph.asks_for_work |= sentence.asks_for_work();
@@ -151,6 +154,24 @@ private:
             section_sentences_ += starts_.size();
             ++section_paragraphs_;
         }
+    }
+
+    // A sentence that restricts the statement before it is a part of that: without "This does not
+    // apply to members." a rule says something else. A question restricts nothing.
+    void take_exception(std::size_t begin, std::size_t end) {
+        Statement& rule = out_.back();
+        if (replies_ || !may_have_exception(rule.kind) || text_[end - 1] == '?') return;
+        const std::size_t between = rule.end < begin ? trim_space(text_, rule.end, begin) : begin;
+        if (between > rule.end) return;
+        const std::string_view said = text_.substr(rule.start, rule.end - rule.start);
+        if (restricts_rule(text_.substr(begin, end - begin), said))
+            rule.end = static_cast<std::uint32_t>(end);
+    }
+
+    static bool may_have_exception(StatementKind kind) {
+        return kind == StatementKind::rule || kind == StatementKind::limit ||
+               kind == StatementKind::instruction || kind == StatementKind::preference ||
+               kind == StatementKind::permission || kind == StatementKind::decision;
     }
 
     // A section is a run of paragraphs without "I" or "please". A long one with few
