@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctxmem import Chunk, pack
+from ctxmem.outline.neighbours import is_definite
 
 FOOTER = (
     "For questions please contact our service desk on weekdays from nine to five, "
@@ -116,6 +117,25 @@ def test_a_last_chunk_that_is_the_end_of_the_one_before_is_not_shown_twice():
         Chunk("in an oven behind the house.", id="s-2", source="s.txt"),
     ]
     assert PROSE == pack(chunks, 5000, query="bread").text
+
+
+@pytest.mark.parametrize(
+    ("shared", "expected"),
+    [
+        ("one two three four five six", True),
+        ("one two three and four, one two three and", False),  # begins as it ends
+        ("...................... [ 21%]", False),
+        ("", False),
+        ("a" * 40 + " b c " + "a" * 39, False),
+    ],
+)
+def test_a_text_that_repeats_itself_says_not_how_far_chunks_overlap(shared, expected):
+    assert expected is is_definite(shared)
+
+
+def test_whether_a_text_repeats_itself_is_found_in_few_steps():
+    # Its first characters are at each of its places; only the end differs.
+    assert not is_definite("a " * 300_000 + "b c")
 
 
 FORMS = {

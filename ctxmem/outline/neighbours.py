@@ -28,6 +28,9 @@ WORD = re.compile(r"\w+")
 REPEAT = 16
 """Characters that an overlap must not begin and end with: it could be shorter by one period."""
 
+TRIES = 32
+"""Places at which the end of an overlap is compared with its beginning."""
+
 DISTINCT_WORDS = 3
 """Words that an overlap must have: a row of dots is on many lines."""
 
@@ -120,15 +123,16 @@ def is_definite(shared: str) -> bool:
 
 
 def _repeats(text: str) -> bool:
-    """Return whether a text ends as it begins, with at least `REPEAT` characters (KMP)."""
-    border = [0] * len(text)
-    length = 0
-    for i in range(1, len(text)):
-        while length and text[i] != text[length]:
-            length = border[length - 1]
-        length += text[i] == text[length]
-        border[i] = length
-    return length >= REPEAT
+    """Return whether a text ends as it begins, with at least `REPEAT` characters.
+
+    So does one that has its first characters at more than `TRIES` places, to be on the safe side.
+    """
+    at = 0
+    for _ in range(TRIES):
+        at = text.find(text[:REPEAT], at + 1)
+        if at < 0 or text.startswith(text[at:]):
+            return at > 0
+    return True
 
 
 def _strides(ids: Sequence[str], source: Sequence[int]) -> dict[int, dict[Series, int]]:
@@ -179,23 +183,22 @@ def _evidence(
     The first `skipped` characters of a text are in another one, too, and are counted there.
     """
     shared = {o: _words_shared(texts, o) for o in overlaps}
-    sources = {source[o.right] for o in overlaps}
-    words: Counter[tuple[int, str]] = Counter()
-    phrases = {(source[o.right], phrase): 0 for o in overlaps for phrase in _phrases(shared[o])}
+    wanted: dict[int, set[tuple[str, ...]]] = defaultdict(set)
+    for o, inside in shared.items():
+        wanted[source[o.right]].update(_phrases(inside))
+    words: dict[int, Counter[str]] = defaultdict(Counter)
+    phrases: dict[int, Counter[tuple[str, ...]]] = defaultdict(Counter)
     for k, text in enumerate(texts):
         of = source[k]
-        if of not in sources:
-            continue
-        new = WORD.findall(text, _start_of_word(text, skipped.get(k, 0)))
-        words.update((of, word) for word in new)
-        for phrase in _phrases(new):
-            if (of, phrase) in phrases:
-                phrases[of, phrase] += 1
+        if of in wanted:
+            new = WORD.findall(text, _start_of_word(text, skipped.get(k, 0)))
+            words[of].update(new)
+            phrases[of].update(filter(wanted[of].__contains__, _phrases(new)))
     found = {}
     for o, inside in shared.items():
         of, distinct = source[o.right], set(inside)
-        rare = [word for word in distinct if words[of, word] == 1]
-        counts = [phrases[of, phrase] for phrase in _phrases(inside)]
+        rare = [word for word in distinct if words[of][word] == 1]
+        counts = [phrases[of][phrase] for phrase in _phrases(inside)]
         found[o] = Evidence(
             rare=len(rare),
             rare_characters=sum(map(len, rare)),
