@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from outlines import CODE_FILE, LEAD_IN, UNCLOSED, UNOPENED, flagged, spans, texts, tied, units
+from outlines import (
+    CODE_FILE,
+    LEAD_IN,
+    UNCLOSED,
+    UNOPENED,
+    broken_laws,
+    flagged,
+    outline,
+    spans,
+    texts,
+    tied,
+    units,
+)
+
+from ctxmem import Chunk, pack
 
 # Fences, literal blocks and directives
 
@@ -240,3 +254,80 @@ def test_an_indented_list_is_no_code():
     assert ["prose", "list_item", "list_item", "prose", "list_item", "list_item"] == [
         kind for kind, _ in spans(text)
     ]
+
+
+# Blocks and strings that are cut
+
+WAIT = """def wait(pump, block, limit):
+    \"\"\"Wait until the pump is free.
+
+    It raises Full if the pump is not free within the limit, or at once if it does not block.
+    \"\"\"
+    if not block:
+        if pump.size() >= pump.most:
+            raise Full("the pump is in use, and the caller does not wait")
+    elif limit < 0:
+        raise ValueError("the limit must not be negative, but it is")
+    else:
+        end = time() + limit
+        while pump.size() >= pump.most:
+            left = end - time()
+            if left <= 0.0:
+                raise Full("the pump is in use at the end of the limit")
+            pump.wait(left)
+    pump.take()
+"""
+
+
+def owners(text, part, room):
+    """Return the last lines of the units that a unit of code needs, the nearest first."""
+    needs = {said: need for _, said, need in units(text, CODE_FILE, room=room)}
+    said = next(said for said in needs if part in said)
+    chain = []
+    while needs[said] is not None:
+        said = needs[said]
+        chain.append(said.splitlines()[-1].strip())
+    return chain
+
+
+def test_a_statement_needs_the_openers_of_all_blocks_around_it():
+    signature = "def wait(pump, block, limit):"
+    clauses = ["elif limit < 0:", "if not block:", signature]
+    assert ["while pump.size() >= pump.most:", "else:", *clauses] == owners(
+        WAIT, "left <= 0.0", 110
+    )
+    assert clauses == owners(WAIT, "raise ValueError", 110)
+    assert [signature] == owners(WAIT, "pump.take()", 110)
+
+
+def test_a_piece_that_begins_inside_a_block_has_the_clauses_below_it():
+    text = WAIT[WAIT.index("            raise Full") :]
+    assert ["while pump.size() >= pump.most:", "else:", "elif limit < 0:"] == owners(
+        text, "left <= 0.0", 110
+    )
+
+
+@pytest.mark.parametrize("room", [64, 110, 200, 400])
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [(WAIT, '"""'), ("/* One.\n\n   Two is longer than one.\n */\nrun(1);\n", "*/")],
+)
+def test_the_marks_of_a_string_or_a_comment_stay_together(text, mark, room):
+    assert [] == broken_laws(text, CODE_FILE, room=room)
+    for said in {said for _, said, _ in units(text, CODE_FILE, room=room)}:
+        opens = said.startswith('"""') and said != '"""' and said.count('"""') == 1
+        if opens or (said.startswith("/*") and "*/" not in said):
+            assert mark in tied_in(text, room)[said]
+
+
+def tied_in(text, room):
+    """Return {text: text of the unit shown with it} of the units that are tied to another."""
+    start, end, _, _, _, also, _ = outline(text, CODE_FILE, room=room)
+    said = [text[a:b].strip() for a, b in zip(start, end, strict=True)]
+    return {here: said[other] for here, other in zip(said, also, strict=True) if other >= 0}
+
+
+@pytest.mark.parametrize("budget", range(20, 200, 10))
+def test_a_string_is_never_shown_with_one_of_its_marks(budget):
+    shown = pack([Chunk(WAIT, source="pump.py")], budget, query="When is Full raised?").text
+    assert 0 == shown.count('"""') % 2

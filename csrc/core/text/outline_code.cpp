@@ -10,6 +10,7 @@ namespace {
 constexpr int kDeepestCut = 6;            // nesting levels down to which code is cut at statements
 constexpr std::size_t kTornCode = 40;     // bytes of a last line whose code is not in the text
 constexpr int kCodeIndent = 4;            // columns by which Markdown indents code
+constexpr std::size_t kQuoteLines = 200;  // lines of a string or a comment, at most
 constexpr std::size_t kWholeCode = 1600;  // bytes up to which code is one unit, if `room` allows
 
 bool only_closes(std::string_view content) {
@@ -276,6 +277,58 @@ void OutlineReader::add_code(std::size_t first, std::size_t last, std::int32_t n
         add_groups(first, last, need, flags, depth);
 }
 
+// The line that closes the string or the comment of several lines that begins at line k, at most
+// `last`; k itself if none does.
+std::size_t OutlineReader::quote_end(std::size_t k, std::size_t last) const {
+    std::string_view here = content(k);
+    const std::size_t mark = here.substr(0, 6).find_first_of("\"'/");
+    if (mark > 2) return k;  // after at most two letters: r"""
+    here.remove_prefix(mark);
+    const bool comment = here.starts_with("/*");
+    if (!comment && !here.starts_with("\"\"\"") && !here.starts_with("'''")) return k;
+    const std::string_view close = comment ? std::string_view("*/") : here.substr(0, 3);
+    if (here.find(close, close.size()) != here.npos) return k;
+    for (std::size_t m = k + 1; m <= last && m < k + kQuoteLines; ++m) {
+        if (blank(m)) continue;
+        if (content(m).find(close) != std::string_view::npos) return m;
+        if (line(m).indent < line(k).indent) return k;
+    }
+    return k;
+}
+
+// Append the string or the comment of lines first .. last in parts: none without its two marks.
+void OutlineReader::add_quote(std::size_t first, std::size_t last, std::int32_t need,
+                              unsigned flags) {
+    const std::int32_t opening =
+        add_cut(line(first).first, line(first).last, SpanKind::code, need, flags);
+    for (std::size_t k = filled(first + 1); k < last;) {
+        std::size_t end = k;
+        while (end + 1 < last && !blank(end + 1)) ++end;
+        add_cut(line(k).first, line(end).last, SpanKind::code, opening, flags);
+        k = filled(end + 1);
+    }
+    tie(opening, add_cut(line(last).first, line(last).last, SpanKind::code, opening, flags));
+}
+
+// The last line of the group of statements that begins at line k.
+std::size_t OutlineReader::group_end(std::size_t k, std::size_t last, int base) const {
+    std::size_t end = quote_end(k, last);
+    if (end > k) return end;
+    // A group ends before a line at the base indentation that follows a blank or deeper line.
+    bool deeper = false;
+    for (std::size_t m = k + 1; m <= last; ++m) {
+        if (blank(m)) continue;
+        const bool at_base = line(m).indent <= base;
+        if (at_base && (deeper || after_blank(m)) && !closes_block(content(m)) &&
+            !only_closes(content(m)))
+            break;
+        if (at_base && !deeper && quote_end(m, last) > m) break;
+        deeper = line(m).indent > base || (deeper && only_closes(content(m)));
+        end = m;
+    }
+    return end;
+}
+
 // Append the groups of statements of lines first .. last, cut at the smallest indentation. A group
 // that is too long becomes its first lines and, recursively, the deeper statements, which need
 // them.
@@ -283,35 +336,55 @@ void OutlineReader::add_groups(std::size_t first, std::size_t last, std::int32_t
                                unsigned flags, int depth) {
     int base = line(first).indent;
     for (std::size_t k = first; k <= last; ++k)
-        if (!blank(k)) base = std::min(base, line(k).indent);
+        if (!blank(k) && !only_closes(content(k))) base = std::min(base, line(k).indent);
     for (std::size_t k = first; k <= last;) {
-        // A group ends before a line at the base indentation that follows a blank or deeper line.
+        std::size_t end = group_end(k, last, base);
+        if (line(end).last - line(k).first <= std::min(options_.room, kWholeCode)) {
+            add_line(k, SpanKind::code, need, flags);
+        } else if (quote_end(k, end) == end && end > k) {
+            add_quote(k, end, need, flags);
+        } else if (line(k).indent > base && depth < kDeepestCut) {
+            // The text begins inside a block: what is above the next line with less indentation.
+            std::size_t above = k;
+            while (above < end && (blank(above + 1) || line(above + 1).indent >= line(k).indent ||
+                                   only_closes(content(above + 1))))
+                ++above;
+            while (blank(above)) --above;
+            end = above;
+            add_groups(k, end, need, flags, depth + 1);
+        } else {
+            add_clauses(k, end, base, need, flags, depth);
+        }
+        k = filled(end + 1);
+    }
+}
+
+// Append the clauses of a statement of lines first .. last that is too long: "if ...:", "else:".
+// The body of each needs its first line, and that the first line of the clause above.
+void OutlineReader::add_clauses(std::size_t first, std::size_t last, int base, std::int32_t need,
+                                unsigned flags, int depth) {
+    for (std::size_t k = first; k <= last;) {
         std::size_t end = k;
         bool deeper = false;
         for (std::size_t m = k + 1; m <= last; ++m) {
             if (blank(m)) continue;
-            const bool at_base = line(m).indent <= base;
-            if (at_base && (deeper || after_blank(m)) && !closes_block(content(m)) &&
-                !only_closes(content(m)))
-                break;
-            deeper = line(m).indent > base;
+            if (deeper && line(m).indent <= base && !only_closes(content(m))) break;
+            deeper = deeper || line(m).indent > base;
             end = m;
         }
+        std::size_t body = k;
+        while (body <= end && (blank(body) || line(body).indent <= base)) ++body;
         const std::size_t bytes = line(end).last - line(k).first;
-        if (bytes <= std::min(options_.room, kWholeCode)) {
-            add_line(k, SpanKind::code, need, flags);
+        const bool whole = k > first && end == last && bytes <= std::min(options_.room, kWholeCode);
+        if (whole || body > end || body == k || depth >= kDeepestCut) {
+            add_cut(line(k).first, line(end).last, SpanKind::code, need, flags);
         } else {
-            std::size_t body = k;
-            while (body <= end && (blank(body) || line(body).indent <= base)) ++body;
-            if (body > end || body == k || depth >= kDeepestCut) {
-                add_cut(line(k).first, line(end).last, SpanKind::code, need, flags);
-            } else {
-                std::size_t head = body - 1;
-                while (blank(head)) --head;
-                // A signature is shown only with at least one statement of its body.
-                add_cut(line(k).first, line(head).last, SpanKind::code, need, flags | kLeadIn);
-                add_groups(body, end, next_unit() - 1, flags, depth + 1);
-            }
+            std::size_t head = body - 1;
+            while (blank(head)) --head;
+            // A signature is shown only with at least one statement of its body.
+            add_cut(line(k).first, line(head).last, SpanKind::code, need, flags | kLeadIn);
+            need = next_unit() - 1;
+            add_groups(body, end, need, flags, depth + 1);
         }
         k = filled(end + 1);
     }

@@ -76,10 +76,14 @@ std::vector<std::size_t> block_starts(std::string_view text) {
         said = closed = false;
     };
     for (std::size_t at = 0; at < text.size();) {
+        if (const std::size_t next = skip_space(text, at, text.size()); next > at) {
+            at = next;
+            continue;
+        }
         const Tag tag = tag_of(text.substr(at));
         if (tag.size == 0 || !holds(kBlocks, tag.name)) {
             const std::size_t size = std::max<std::size_t>(tag.size, 1);
-            if (text[at] != ' ' && text[at] != '\t' && tag.name != "!doctype") {
+            if (tag.name != "!doctype") {
                 if (closed) cut(at);
                 said = true;
             }

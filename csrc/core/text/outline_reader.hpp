@@ -233,6 +233,11 @@ private:
                   int depth);
     void add_groups(std::size_t first, std::size_t last, std::int32_t need, unsigned flags,
                     int depth);
+    void add_clauses(std::size_t first, std::size_t last, int base, std::int32_t need,
+                     unsigned flags, int depth);
+    std::size_t quote_end(std::size_t k, std::size_t last) const;
+    void add_quote(std::size_t first, std::size_t last, std::int32_t need, unsigned flags);
+    std::size_t group_end(std::size_t k, std::size_t last, int base) const;
     int evidence(std::size_t i) const {
         if (evidence_[i] == kUnread)
             evidence_[i] = static_cast<std::int8_t>(code_evidence(lines_[i], content(i)));
