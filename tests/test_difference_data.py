@@ -89,6 +89,8 @@ PROSE = [
         "It costs 1,200.50 euros. The big flat is let.",
         "It costs 1,200.50 euros. The large flat is let.",
     ),
+    ("The [old house](a/b.md#c) is let.", "The [old home](a/b.md#c) is let."),
+    ("A job has the status ERROR if it is late.", "A task has the status ERROR if it is late."),
     ("漂亮的房屋租给了城里的家庭。", "美丽的房屋租给了城里的家庭。"),
 ]
 

@@ -43,6 +43,14 @@ std::size_t count_words(std::string_view s) {
     return words;
 }
 
+// The number of words that one space separates, as in prose.
+std::size_t word_pairs(std::string_view s) {
+    std::size_t pairs = 0;
+    for (std::size_t i = 1; i + 1 < s.size(); ++i)
+        pairs += s[i] == ' ' && is_alpha(s[i - 1]) && is_alpha(s[i + 1]);
+    return pairs;
+}
+
 bool ends_sentence(std::string_view s) {
     if (s.empty()) return false;
     const char last = s.back();
@@ -118,7 +126,9 @@ bool is_log(std::string_view content) {
         const std::size_t found = looked.find(level);
         if (found == looked.npos) continue;
         const bool begins = found == 0 || !in_word(looked[found - 1]);
-        if (begins && !in_word(at(looked, found + level.size()))) return true;
+        if (begins && !in_word(at(looked, found + level.size())) &&
+            word_pairs(looked.substr(0, found + 1)) <= 1)
+            return true;
     }
     // May 12 10:00:03 host ...
     if (!is_upper(content[0]) || at(content, 3) != ' ') return false;
@@ -316,7 +326,8 @@ private:
             }
             end = i + 1;
             if (line[i] > ' ' && !is_beyond_ascii(line[i])) {
-                while (end < line.size() && line[end] > ' ' && !is_one_of(line[end], "\"'`<"))
+                while (end < line.size() && line[end] > ' ' && !opens(line.substr(end), "](") &&
+                       !is_one_of(line[end], "\"'`<"))
                     ++end;
                 if (is_technical(line.substr(i, end - i))) add(one.first + i, one.first + end);
             }
