@@ -644,6 +644,6 @@ def test_whether_a_line_differs_from_a_long_table(line, row, rows):
 
 @pytest.mark.slow(50)
 def test_the_rule_is_clean_under_the_sanitizers():
-    parts = ("difference", "difference_marks", "alignment", "read_text")
-    names = (*parts, "query_words", "terms", "stems")
+    parts = ("difference", "difference_marks", "alignment", "read_text", "data_forms")
+    names = (*parts, "line_classifier", "sentences", "query_words", "terms", "stems")
     compile_and_run("test_difference", core_sources(*names))

@@ -407,7 +407,7 @@ def test_arrays_that_do_not_belong_together_are_refused():
 
 @pytest.mark.slow(60)
 def test_the_fill_is_clean_under_the_sanitizers():
-    difference = ("difference", "difference_marks", "alignment", "read_text")
+    difference = ("difference", "difference_marks", "alignment", "read_text", "data_forms")
     solver = ("selection", "window_*", "greedy_*", "tree_bound", "component_solver")
     packing = (
         "packing",
@@ -419,7 +419,8 @@ def test_the_fill_is_clean_under_the_sanitizers():
         "multiply_out",
         "requirements",
     )
-    names = (*solver, *packing, "prices", "schedule", "words", "query_words", "terms", "stems")
+    texts = ("words", "query_words", "terms", "stems", "line_classifier", "sentences")
+    names = (*solver, *packing, "prices", "schedule", *texts)
     compile_and_run("test_unit_selection", core_sources(*names, *difference))
 
 

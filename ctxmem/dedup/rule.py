@@ -50,8 +50,9 @@ def differences(a: str, b: str) -> list[Difference]:
     An empty list means that they say the same, or differ in wording only: synonyms, an adjective
     more, sentences in another order. `pack` and the other functions that fold near-duplicates ask
     this one rule. It knows numbers with sign, unit and currency, identifiers and versions,
-    operators, ticks, and the words that turn a statement round in English, German, French, Spanish,
-    Italian, Portuguese, Dutch, Polish, Russian, Arabic, Hindi, Chinese, Japanese and Korean.
+    operators, ticks, every word of data and code (records, tables, logs, quotations), and the words
+    that turn a statement round in English, German, French, Spanish, Italian, Portuguese, Dutch,
+    Polish, Russian, Arabic, Hindi, Chinese, Japanese and Korean.
     Case, layout, quotes, dashes, Unicode forms and hyphenation are no difference. In doubt the
     texts differ, since what is folded is not read.
 

@@ -7,6 +7,7 @@
 #include "core/dedup/alignment.hpp"
 #include "core/dedup/difference_marks.hpp"
 #include "core/dedup/word_lists.hpp"
+#include "core/support/secret.hpp"
 
 namespace ctxmem {
 namespace {
@@ -34,6 +35,7 @@ public:
             if (!found_.empty()) return true;
         }
         if (!hunks().empty()) report_unmatched();
+        if (found_.empty()) report_data();
         return !found_.empty();
     }
 
@@ -42,6 +44,7 @@ public:
         begin();
         for (const Hunk& hunk : hunks()) compare(hunk);
         report_unmatched();
+        report_data();
         if (wording_) report_wording();
         std::stable_sort(found_.begin(), found_.end(), [](const Found& x, const Found& y) {
             return std::tie(x.a, x.b) < std::tie(y.a, y.b);
@@ -156,8 +159,11 @@ private:
             stop_.check(50);
             const auto x = std::tie(a[i].family, a[i].value), y = std::tie(b[j].family, b[j].value);
             if (x == y) {
-                use(0, a[i++]);
-                use(1, b[j++]);
+                if (!other_words(a[i], b[j])) {
+                    use(0, a[i]);
+                    use(1, b[j]);
+                }
+                ++i, ++j;
             } else if (x < y) {
                 left[0].push_back(a[i++]);
             } else {
@@ -167,6 +173,13 @@ private:
         left[0].insert(left[0].end(), a.begin() + static_cast<std::ptrdiff_t>(i), a.end());
         left[1].insert(left[1].end(), b.begin() + static_cast<std::ptrdiff_t>(j), b.end());
         marks_ = std::move(left);
+    }
+
+    // Whether two marks of one meaning are two words of data, as "removed" and "deleted" are.
+    bool other_words(const Mark& a, const Mark& b) const {
+        const Item &one = item(0, a.item), &two = item(1, b.item);
+        return one.data && two.data && one.token == Token::word && two.token == Token::word &&
+               one.hash != two.hash;
     }
 
     // Whether two positions are at the same place of a hunk: equally far from its beginning or end.
@@ -214,11 +227,12 @@ private:
         return aligned() && at_one_place(hunk, a.item, b.item);
     }
 
-    static void remove(std::vector<Mark>& marks, const std::vector<bool>& which) {
+    template <class One>
+    static void remove(std::vector<One>& from, const std::vector<bool>& which) {
         std::size_t kept = 0;
-        for (std::size_t i = 0; i < marks.size(); ++i)
-            if (!which[i]) marks[kept++] = marks[i];
-        marks.resize(kept);
+        for (std::size_t i = 0; i < from.size(); ++i)
+            if (!which[i]) from[kept++] = from[i];
+        from.resize(kept);
     }
 
     // Compares the words at the same place of a hunk, counted from its beginning and from its end.
@@ -323,6 +337,106 @@ private:
             }
         }
         report(side, at, place, text_of(side, one.mark), beside, one.mark.kind);
+    }
+
+    // Data ----------------------------------------------------------------------------------------
+
+    // A word of data, or a run of letters of a script without spaces: positions [from, to) of a row.
+    struct DataWord {
+        std::uint32_t from, to, hunk;
+        std::uint64_t hash;
+        std::array<std::uint64_t, 2> beside{};  // hashes of the items before and after it
+    };
+    using DataWords = std::array<std::vector<DataWord>, 2>;
+
+    // Reports the words of data that only one side has, if the other side has such words too: one
+    // replaced the other. Where only one side has more, it contains what the other has.
+    void report_data() {
+        DataWords moving;
+        for (std::uint32_t h = 0; h < hunks().size(); ++h) {
+            const Hunk& hunk = hunks()[h];
+            stop_.check(50);
+            if (aligned() && same_letters(hunk)) continue;
+            DataWords words;
+            for (int side = 0; side < 2; ++side) words[side] = data_words(side, h);
+            const bool near = aligned() && std::max(hunk.size(0), hunk.size(1)) <= kNear;
+            if (near && !words[0].empty() && !words[1].empty())
+                report_data(words);
+            else
+                for (int side = 0; side < 2; ++side)
+                    moving[side].insert(moving[side].end(), words[side].begin(), words[side].end());
+        }
+        cancel(moving, 0);
+        cancel(moving, 1);
+        if (!moving[0].empty() && !moving[1].empty()) report_data(moving);
+    }
+
+    std::vector<DataWord> data_words(int side, std::uint32_t h) const {
+        std::vector<DataWord> out;
+        for (std::uint32_t at = hunks()[h].begin[side]; at < hunks()[h].end[side]; ++at) {
+            const Item& one = item(side, at);
+            const bool word = one.token == Token::word || one.token == Token::letter;
+            if (!word || !one.data || is_used(side, at)) continue;
+            const bool goes_on =
+                one.token == Token::letter && one.joined && !out.empty() && out.back().to == at;
+            if (goes_on) {
+                out.back().to = at + 1;
+                out.back().hash = mix_word(out.back().hash, one.hash, process_key());
+            } else {
+                out.push_back({at, at + 1, h, one.hash});
+            }
+        }
+        const std::size_t size = alignment_.row[side].size();
+        for (DataWord& word : out)
+            word.beside = {word.from > 0 ? item(side, word.from - 1).hash : 0,
+                           word.to < size ? item(side, word.to).hash : 0};
+        return out;
+    }
+
+    // Removes the words that both sides have beside the same item, which moved together with it.
+    static void cancel(DataWords& words, std::size_t beside) {
+        const auto key = [beside](const DataWord& word) {
+            return std::pair{word.hash, word.beside[beside]};
+        };
+        std::array<std::vector<bool>, 2> both;
+        for (int side = 0; side < 2; ++side) {
+            std::sort(words[side].begin(), words[side].end(),
+                      [key](const DataWord& x, const DataWord& y) {
+                          return std::pair{key(x), x.from} < std::pair{key(y), y.from};
+                      });
+            both[side].assign(words[side].size(), false);
+        }
+        for (std::size_t i = 0, j = 0; i < words[0].size() && j < words[1].size();) {
+            const auto x = key(words[0][i]), y = key(words[1][j]);
+            if (x == y) both[0][i] = both[1][j] = true;
+            i += x <= y;
+            j += y <= x;
+        }
+        for (int side = 0; side < 2; ++side) {
+            remove(words[side], both[side]);
+            // In the order of the text: hashes differ between processes.
+            std::sort(words[side].begin(), words[side].end(),
+                      [](const DataWord& x, const DataWord& y) { return x.from < y.from; });
+        }
+    }
+
+    // Reports words of data, the first of one side with the first of the other, and so on.
+    void report_data(const DataWords& words) {
+        const std::size_t pairs = std::min(words[0].size(), words[1].size());
+        for (std::size_t i = 0; i < pairs; ++i)
+            report(words[0][i].from, words[1][i].from, data_text(0, words[0][i]),
+                   data_text(1, words[1][i]), DifferenceKind::identifier);
+        for (int side = 0; side < 2; ++side)
+            for (std::size_t i = pairs; i < words[side].size(); ++i)
+                report(side, words[side][i].from, hunks()[words[side][i].hunk].begin[1 - side],
+                       data_text(side, words[side][i]), {}, DifferenceKind::identifier);
+    }
+
+    // The text of a word of data, which is then used.
+    std::string_view data_text(int side, const DataWord& word) {
+        for (std::uint32_t at = word.from; at < word.to; ++at) use(side, at);
+        return text_[side]->folded().slice(text_[side]->text(), item(side, word.from).from,
+                                           item(side, word.to - 1).to);
     }
 
     // Wording -------------------------------------------------------------------------------------

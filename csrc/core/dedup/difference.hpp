@@ -5,7 +5,8 @@
 // a month, a weekday, a unit or an opposite that the other does not have. The word lists cover
 // fourteen languages (difference_words/). Case, layout, quotes, dashes, Unicode forms and
 // hyphenation are not differences. Neither are synonyms, the order of sentences or an added
-// adjective.
+// adjective. In data and code (data_forms.hpp) there are no synonyms: two texts differ if each has a
+// word of data at a place where the other has another one.
 //
 // A text is folded (fold.hpp) and split into words, numbers, identifiers, signs and single
 // characters of scripts without spaces (read_text.cpp). The items of both texts are aligned
@@ -67,7 +68,8 @@ public:
         std::uint64_t hash;      // equal for equal meanings
         std::uint32_t from, to;  // in folded characters
         Token token;
-        bool joined;              // a letter (Token::letter) that directly follows another one
+        bool joined : 1;          // a letter (Token::letter) that directly follows another one
+        bool data : 1 = false;    // in data or code, where every word is a fact
         std::uint16_t value = 0;  // of symbols: value and family in the word lists
         std::uint16_t family = 0;
         std::uint16_t listed = 0xFFFF;  // of words: the place in the word lists, if there is one
@@ -93,6 +95,8 @@ public:
 
 private:
     friend class TextScanner;
+
+    void mark_data(StopToken& stop);
 
     std::string_view text_;
     Folded folded_;

@@ -226,8 +226,7 @@ private:
         push_word(scratch_, from, i_);
     }
 
-    // At a hyphen after a letter: if the word continues in the next line, move there; return
-    // whether.
+    // At a hyphen after a letter: if the word continues in the next line, move there; return so.
     bool hyphenation() {
         std::size_t at = i_ + 1;
         while (is_space(f_[at])) ++at;
@@ -645,6 +644,7 @@ private:
 ReadText::ReadText(std::string_view utf8, StopToken& stop) : text_(utf8), folded_(utf8, stop) {
     items_.reserve(utf8.size() / 5 + 1);
     TextScanner(*this).run(stop);
+    mark_data(stop);
 }
 
 }  // namespace ctxmem

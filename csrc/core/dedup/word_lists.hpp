@@ -98,7 +98,7 @@ private:
         std::uint32_t first = 0, last = 0;  // a free slot has no entries
     };
     static constexpr std::size_t kWords = std::size(tables::kWordAt);
-    static constexpr std::size_t kMask = 16383;
+    static constexpr std::size_t kMask = 32767;
     // At least half of the slots are free, so every probe ends.
     static_assert(2 * kWords < kMask, "the table would be too full");
     static_assert(kMask < kUnlisted);
