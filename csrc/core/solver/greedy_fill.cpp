@@ -67,7 +67,10 @@ SelectionResult GreedyFill::best() {
     best_roots_ = roots_;
     if (chosen.outcome != Outcome::found || in_.min_density > 0 || all_fit(chosen)) return chosen;
     may_split_ = false;
-    if (chosen.value <= kMuchLess * largest_refused_) {
+    const double refused = largest_refused_;
+    for (const std::uint32_t seed : seeds(chosen.value)) improve(chosen, seed);
+    if (problem_.candidates().size() <= kFew) leave_out(chosen);
+    if (chosen.value <= kMuchLess * refused) {
         split_rings_ = true;
         SelectionResult other = run();
         split_rings_ = false;
@@ -76,8 +79,6 @@ SelectionResult GreedyFill::best() {
             return other;
         }
     }
-    for (const std::uint32_t seed : seeds(chosen.value)) improve(chosen, seed);
-    if (problem_.candidates().size() <= kFew) leave_out(chosen);
     return chosen;
 }
 
