@@ -10,7 +10,10 @@ evidence:
   or phrase that occurs nowhere else in the chunks of the source;
 - without such ids, the overlap has several such words, and it is as long as others or has no
   phrase that occurs elsewhere;
-- a text that repeats itself does not say how far two chunks overlap.
+- a text that repeats itself does not say how far two chunks overlap;
+- where a source was split in two ways, a third chunk that has the overlap between the same
+  characters on both sides shows that the two are neighbours, and one that has it between the same
+  characters as far as it goes is the same place, not another one.
 """
 
 from __future__ import annotations
@@ -47,11 +50,22 @@ RARE_PHRASES = 12
 """Phrases that are enough if none occurs elsewhere: an overlap of 15 words."""
 
 FEW_RARE_WORDS = 3
+FEW_RARE_PHRASES = 8
+MORE_RARE = 2
+"""Such words and phrases are enough, too, if the phrases are more than those that occur elsewhere,
+by this factor."""
+
 SAME_LENGTH = 3
 """Overlaps of one length that show what the splitter repeats; these need fewer rare words."""
 
 LONGEST_SHARE = 0.6
 """Maximum share of a chunk that a splitter repeats."""
+
+CONTEXT = 24
+"""Characters beside an overlap that show that a third chunk has the same place of the source."""
+
+HOLDERS = 16
+"""Chunks with a phrase that are looked at for that; a phrase of more chunks is boilerplate."""
 
 STRIDE = 8
 """Minimum step of ids that count something else than chunks, such as words."""
@@ -73,6 +87,7 @@ class Evidence(NamedTuple):
     distinct: int
     rare_phrases: int
     common_phrases: int
+    bridged: bool
 
     @property
     def is_unique(self) -> bool:
@@ -95,8 +110,7 @@ def true_overlaps(
     strides = _strides(ids, source)
     by_ids = {o: _ids_agree(ids, o, strides.get(source[o.left], {})) for o in overlaps}
     possible = [o for o, agree in by_ids.items() if agree is not False]
-    followers = Counter(o.left for o in possible)
-    possible = [o for o in possible if followers[o.left] == 1]
+    possible = _with_one_follower(texts, possible)
     skipped = {o.right: len(texts[o.left]) - o.offset for o in possible}
     found = _evidence(texts, source, possible, {**skipped, **within})
     lengths = Counter(
@@ -109,7 +123,7 @@ def true_overlaps(
         for o in possible
         if is_definite(texts[o.right][: skipped[o.right]])
         and (
-            found[o].is_unique
+            found[o].bridged or found[o].is_unique
             if by_ids[o]
             else skipped[o.right] <= LONGEST_SHARE * len(texts[o.left])
             and _identifies(found[o], lengths[source[o.right], skipped[o.right]])
@@ -164,12 +178,39 @@ def _identifies(found: Evidence, of_this_length: int) -> bool:
     """Return whether the text of an overlap alone shows that its chunks are neighbours."""
     if found.rare >= FEW_RARE_WORDS and of_this_length >= SAME_LENGTH:
         return True
+    mostly_rare = found.rare_phrases >= max(FEW_RARE_PHRASES, MORE_RARE * found.common_phrases)
+    if found.rare >= FEW_RARE_WORDS and mostly_rare:
+        return True
     if found.common_phrases > 0:
         return False
     many = found.rare >= RARE_WORDS or found.rare_characters >= RARE_CHARACTERS
     return found.rare_phrases >= RARE_PHRASES or (
         many and found.rare >= RARE_SHARE * found.distinct
     )
+
+
+def _with_one_follower(texts: Sequence[str], overlaps: Sequence[Overlap]) -> list[Overlap]:
+    """Return the overlaps without those of chunks that different texts could follow."""
+    followers: dict[int, list[Overlap]] = defaultdict(list)
+    for o in overlaps:
+        followers[o.left].append(o)
+    return [
+        o
+        for of_left in followers.values()
+        for o in of_left
+        if all(_agree(texts, o, other) for other in of_left)
+    ]
+
+
+def _agree(texts: Sequence[str], a: Overlap, b: Overlap) -> bool:
+    """Return whether two chunks go on from a third with the same text."""
+    if a == b:
+        return True
+    a, b = sorted((a, b), key=lambda o: o.offset)
+    rest = texts[a.right][b.offset - a.offset :]
+    common = min(len(rest), len(texts[b.right]))
+    beyond = common - (len(texts[b.left]) - b.offset)
+    return beyond >= CONTEXT and rest[:common] == texts[b.right][:common]
 
 
 def _evidence(
@@ -188,25 +229,60 @@ def _evidence(
         wanted[source[o.right]].update(_phrases(inside))
     words: dict[int, Counter[str]] = defaultdict(Counter)
     phrases: dict[int, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    holders: dict[tuple[int, tuple[str, ...]], set[int]] = defaultdict(set)
+    of_text: dict[int, tuple[Counter[str], Counter[tuple[str, ...]]]] = {}
     for k, text in enumerate(texts):
         of = source[k]
         if of in wanted:
             new = WORD.findall(text, _start_of_word(text, skipped.get(k, 0)))
-            words[of].update(new)
-            phrases[of].update(filter(wanted[of].__contains__, _phrases(new)))
+            met = Counter(filter(wanted[of].__contains__, _phrases(new)))
+            of_text[k] = Counter(new), met
+            words[of].update(of_text[k][0])
+            phrases[of].update(met)
+            for phrase in met:
+                holders[of, phrase].add(k)
     found = {}
     for o, inside in shared.items():
         of, distinct = source[o.right], set(inside)
-        rare = [word for word in distinct if words[of][word] == 1]
-        counts = [phrases[of][phrase] for phrase in _phrases(inside)]
+        same, bridged = _same_place(texts, o, [holders[of, p] for p in _phrases(inside)])
+        there = [of_text[k] for k in same]
+        rare = [w for w in distinct if words[of][w] - sum(n[w] for n, _ in there) == 1]
+        counts = [phrases[of][p] - sum(n[p] for _, n in there) for p in _phrases(inside)]
         found[o] = Evidence(
             rare=len(rare),
             rare_characters=sum(map(len, rare)),
             distinct=len(distinct),
             rare_phrases=counts.count(1),
             common_phrases=len(counts) - counts.count(1),
+            bridged=bridged,
         )
     return found
+
+
+def _same_place(
+    texts: Sequence[str], overlap: Overlap, holders: Sequence[set[int]]
+) -> tuple[list[int], bool]:
+    """Return the other texts that have the place of an overlap, and whether one shows both sides.
+
+    `holders` are the texts with each phrase of the overlap.
+    """
+    left, right = texts[overlap.left], texts[overlap.right]
+    size = len(left) - overlap.offset
+    few = min((h for h in holders if h), key=len, default=set())
+    same, bridged = [], False
+    for k in sorted(few - {overlap.left, overlap.right} if len(few) <= HOLDERS else ()):
+        at = texts[k].find(right[:size])
+        if at < 0:
+            continue
+        before, after = min(at, overlap.offset), min(len(texts[k]) - at, len(right)) - size
+        agree = (
+            texts[k][at - before : at] == left[overlap.offset - before : overlap.offset]
+            and texts[k][at + size : at + size + after] == right[size : size + after]
+        )
+        if agree and max(before, after) >= CONTEXT:
+            same.append(k)
+            bridged = bridged or min(before, after) >= CONTEXT
+    return same, bridged
 
 
 def _words_shared(texts: Sequence[str], overlap: Overlap) -> list[str]:
