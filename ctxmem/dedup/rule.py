@@ -6,6 +6,7 @@ See csrc/core/dedup/difference.hpp for the method, and csrc/core/difference_word
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, cast
 
@@ -123,7 +124,20 @@ def _new_and_lost(text: str, other: str) -> tuple[list[str], list[str]]:
     """
     found = _native.ReadText(text).differences(_native.ReadText(other), wording=True)
     found.sort(key=lambda change: change[2] == "wording")
+    if not found:  # the words of the same meaning, such as "supplier" and "provider"
+        return _without(text, other), _without(other, text)
     return [mine for mine, _, _ in found if mine], [theirs for _, theirs, _ in found if theirs]
+
+
+def _without(text: str, other: str) -> list[str]:
+    """Return the words of one text that another has not, or not as often."""
+    left = Counter(re.findall(r"\w+", other.casefold()))
+    words = []
+    for word in re.findall(r"\w+", text):
+        left[word.casefold()] -= 1
+        if left[word.casefold()] < 0:
+            words.append(word)
+    return words
 
 
 def folded_although(text: str, other: str, threshold: float) -> str:
