@@ -573,6 +573,8 @@ ATOMS = [
     *("5", "7", "x-101", "x-102", "==", "!=", "✓", "✗", "tree", "river", "green"),
 ]
 FRAME = ["wqa", "wqb", "wqc", "wqd", "wqe", "wqf"]
+# A short line with an operator is code, in which every word counts; the twin knows prose only.
+PREFACE = "Wq wqg wqh wqi wqj wqk wql wqm wqn wqo wqp wqq wqr wqs wqt wqu".split()
 slots = st.lists(st.sampled_from(range(len(ATOMS))), max_size=4, unique=True).map(sorted)
 
 
@@ -581,10 +583,11 @@ slots = st.lists(st.sampled_from(range(len(ATOMS))), max_size=4, unique=True).ma
 @example([([0], []), ([], [0])])  # a "not" in another clause
 @example([([4, 14], []), ([], [4, 14, 15])])  # "april", which several languages list
 @example([([], [0, 1, 2]), ([1, 2], [6, 7]), ([0, 1], [])])  # either "never" may be what moved
+@example([([6, 27], [8, 27])])  # beside an operator
 def test_the_rule_agrees_with_its_slow_twin(given_slots):
     texts = []
     for side in (0, 1):
-        words = ["wq"]
+        words = list(PREFACE)
         for number, pair in enumerate(given_slots):
             words += [ATOMS[i] for i in pair[side]]
             words += [f"{word}{'z' * (number + 1)}" for word in FRAME]
