@@ -269,6 +269,23 @@ def test_what_is_run_on_a_wheel_needs_no_module_for_tests():
             waiting |= local - reached
 
 
+def test_each_type_of_the_core_has_a_name_of_its_own():
+    # Two types of one name are linked as one, although no compiler sees both: a std::vector of the
+    # one then has the code of the other.
+    found: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "csrc").rglob("*.[hc]pp")):
+        inside: list[str] = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if opened := re.match(r"namespace ?([\w:]*) ?\{", line):
+                inside.append(opened[1] or str(path))  # without a name: of this file alone
+            elif line.startswith("}  // namespace") and inside:
+                inside.pop()
+            elif named := re.match(r"(?:struct|class|enum class|enum) (\w+)(?![\w:])[^;]*\{", line):
+                found.setdefault("::".join([*inside, named[1]]), []).append(path.name)
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
+    assert len(found) > 200
+
+
 def test_kernels_include_no_standard_library():
     for path in (ROOT / "csrc/kernels").iterdir():
         if path.name in ("dispatch.cpp", "kernels.hpp"):

@@ -444,6 +444,6 @@ def public_reference(path: Path) -> Callable[[str], int]:
 @pytest.mark.slow(60)
 def test_the_readers_of_json_are_clean_under_sanitizers() -> None:
     sources = [path for path in core_sources("*") if "/tokenizer/" in path]
-    names = ("span_*", "features_*", "gradient_boosted_trees", "terms", "stems")
+    names = ("span_*", "features_*", "definition*", "gradient_boosted_trees", "terms", "stems")
     sources += [path for path in core_sources(*names) if "/ranking/" in path]
     compile_and_run("test_tokenizer_json", sources + core_sources("corpus", "char_set"))

@@ -487,7 +487,7 @@ def test_a_span_of_the_answer_has_a_higher_density_than_others():
 
 @pytest.mark.slow
 def test_features_and_trees_are_clean_under_sanitizers():
-    names = ("span_*", "features_*", "gradient_boosted_trees", "terms", "stems")
+    names = ("span_*", "features_*", "definition*", "gradient_boosted_trees", "terms", "stems")
     compile_and_run("test_span_model", [f for f in core_sources(*names) if "ranking" in f])
 
 

@@ -252,7 +252,7 @@ class RangeReader {
 public:
     RangeReader(std::string_view text, StopToken& stop) : text_(text), stop_(stop) {}
 
-    std::vector<ByteRange> read() {
+    std::vector<DataRange> read() {
         classify();
         spread();
         for (const Read& one : lines_) {
@@ -338,17 +338,17 @@ private:
     std::string_view text_;
     StopToken& stop_;
     std::vector<Read> lines_;
-    std::vector<ByteRange> ranges_;
+    std::vector<DataRange> ranges_;
 };
 
 }  // namespace
 
-std::vector<ByteRange> data_ranges(std::string_view text, StopToken& stop) {
+std::vector<DataRange> data_ranges(std::string_view text, StopToken& stop) {
     return RangeReader(text, stop).read();
 }
 
 void ReadText::mark_data(StopToken& stop) {
-    const std::vector<ByteRange> ranges = data_ranges(text_, stop);
+    const std::vector<DataRange> ranges = data_ranges(text_, stop);
     auto range = ranges.begin();
     for (Item& item : items_) {
         while (range != ranges.end() && range->to <= folded_.at[item.from]) ++range;

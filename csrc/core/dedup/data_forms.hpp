@@ -17,11 +17,11 @@
 
 namespace ctxmem {
 
-struct ByteRange {
+struct DataRange {
     std::uint32_t from, to;
 };
 
 // The parts of a text that are data or code: ascending, without overlaps, none of them empty.
-std::vector<ByteRange> data_ranges(std::string_view text, StopToken& stop = StopToken::none());
+std::vector<DataRange> data_ranges(std::string_view text, StopToken& stop = StopToken::none());
 
 }  // namespace ctxmem

@@ -154,7 +154,7 @@ private:
     void pin_what_pins_need() {
         pin_ = p_.pin;
         std::vector<std::vector<std::size_t>> needed(p_.items());
-        for (const Requirement& edge : edges_) needed[edge.from].push_back(edge.to);
+        for (const RequirementEdge& edge : edges_) needed[edge.from].push_back(edge.to);
         std::vector<std::size_t> pinned;
         for (std::size_t i = 0; i < p_.items(); ++i)
             if (pin_[i] != Problem::kFree) pinned.push_back(i);
@@ -232,7 +232,7 @@ private:
         std::vector<std::size_t> requiring(required_.count(), 0);
         for (std::size_t c = 0; c < required_.count(); ++c) {
             if (required_.impossible(c)) continue;
-            for (const Requirement& edge : required_.edges(c))
+            for (const RequirementEdge& edge : required_.edges(c))
                 ++requiring[required_.component(edge.to)];
             plain[c] = true;
             for (const std::size_t i : required_.members(c))
@@ -427,7 +427,7 @@ private:
     void couple_items() {
         for (std::size_t c = 0; c < required_.count(); ++c) {
             if (required_.impossible(c)) continue;
-            for (const Requirement& edge : required_.edges(c)) add_need(edge.from, edge.to);
+            for (const RequirementEdge& edge : required_.edges(c)) add_need(edge.from, edge.to);
             // The classes of a component require one another in a cycle.
             std::vector<std::size_t> first;  // an item of each class
             for (const std::size_t item : required_.members(c)) first.push_back(item);
@@ -541,7 +541,7 @@ private:
 
     const Problem& p_;
     BudgetTree& tree_;
-    std::vector<Requirement> edges_;
+    std::vector<RequirementEdge> edges_;
     Requirements required_{0, {}};
     std::vector<std::vector<std::vector<std::size_t>>> parts_;  // the items of each stage
     std::vector<std::vector<std::size_t>> stages_of_class_;     // of a part: literals, from stage 1

@@ -13,9 +13,9 @@ Enumeration<Words>::Enumeration(const BudgetTree& tree, const Bound& bound,
     const auto set = [](Facts& facts, std::size_t bit) {
         facts[bit / 64] |= std::uint64_t{1} << (bit % 64);
     };
-    for (const std::vector<Unit>& units : schedule.units) {
+    for (const std::vector<ScheduleUnit>& units : schedule.units) {
         keep_.emplace_back();
-        for (const Unit& unit : units) {
+        for (const ScheduleUnit& unit : units) {
             Facts ending{};
             for (const std::size_t bit : unit.ending) set(ending, bit);
             for (std::uint64_t& word : ending) word = ~word;
@@ -38,7 +38,7 @@ Enumeration<Words>::Enumeration(const BudgetTree& tree, const Bound& bound,
 
 // Add what the couplings settled by this unit lose; false when one of them forbids the packing.
 template <std::size_t Words>
-bool Enumeration<Words>::charge(const Unit& unit, const Facts& keep, const Facts& before,
+bool Enumeration<Words>::charge(const ScheduleUnit& unit, const Facts& keep, const Facts& before,
                                 const Facts& move, Part& part) const {
     std::int64_t lost = 0;
     Facts facts{};
@@ -82,7 +82,7 @@ bool Enumeration<Words>::gather_moves(std::size_t node, std::int64_t depth, Part
     moves_.clear();
     layers_.clear();
     for (std::size_t u = 0; u < schedule_.units[node].size(); ++u) {
-        const Unit& unit = schedule_.units[node][u];
+        const ScheduleUnit& unit = schedule_.units[node][u];
         Layer layer{u, moves_.size(), 0, 0, kNever, kNever, false};
         std::int64_t least = kNoLoss;
         layer.factual = !unit.needs.empty() || !unit.pairs.empty() || !unit.counts.empty();
@@ -140,7 +140,7 @@ bool Enumeration<Words>::gather_moves(std::size_t node, std::int64_t depth, Part
 template <std::size_t Words>
 bool Enumeration<Words>::extend(std::size_t node, const Layer& layer, CompletionBound completion,
                                 std::int64_t depth, StopToken& stop) {
-    const Unit& unit = schedule_.units[node][layer.unit];
+    const ScheduleUnit& unit = schedule_.units[node][layer.unit];
     const Facts& keep = keep_[node][layer.unit];
     gathered_.clear();
     runs_.assign(1, 0);
@@ -300,7 +300,7 @@ void Enumeration<Words>::recover(std::size_t node, std::uint32_t trail,
     }
     for (const std::size_t c : schedule_.classes[node]) chosen[c] = bound_.best[c];
     for (; trail != kStart; trail = steps_[trail].previous) {
-        const Unit& unit = schedule_.units[node][steps_[trail].unit];
+        const ScheduleUnit& unit = schedule_.units[node][steps_[trail].unit];
         if (unit.is_node)
             recover(unit.index, parts_of_[unit.index][steps_[trail].move].trail, chosen);
         else

@@ -93,7 +93,7 @@ private:
     bool gather_moves(std::size_t node, std::int64_t depth, Part& start);
     bool extend(std::size_t node, const Layer& layer, CompletionBound completion,
                 std::int64_t depth, StopToken& stop);
-    bool charge(const Unit& unit, const Facts& keep, const Facts& before, const Facts& move,
+    bool charge(const ScheduleUnit& unit, const Facts& keep, const Facts& before, const Facts& move,
                 Part& part) const;
     void compete(const Layer& layer, std::int64_t free_from);
     void recover(std::size_t node, std::uint32_t trail, std::vector<std::size_t>& chosen) const;

@@ -10,7 +10,7 @@ constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
 }  // namespace
 
-Requirements::Requirements(std::size_t items, std::span<const Requirement> edges) {
+Requirements::Requirements(std::size_t items, std::span<const RequirementEdge> edges) {
     find_components(items, edges);
     first_.assign(first_.size(), 0);
     for (const std::size_t c : component_) ++first_[c + 1];
@@ -20,17 +20,17 @@ Requirements::Requirements(std::size_t items, std::span<const Requirement> edges
     for (std::size_t i = 0; i < items; ++i) members_[next[component_[i]]++] = i;
     edges_.resize(count());
     impossible_.assign(count(), false);
-    for (const Requirement& edge : edges)
+    for (const RequirementEdge& edge : edges)
         if (component_[edge.from] != component_[edge.to])
             edges_[component_[edge.from]].push_back(edge);
 }
 
-void Requirements::find_components(std::size_t items, std::span<const Requirement> edges) {
+void Requirements::find_components(std::size_t items, std::span<const RequirementEdge> edges) {
     std::vector<std::size_t> start(items + 1, 0), target(edges.size());
-    for (const Requirement& edge : edges) ++start[edge.from + 1];
+    for (const RequirementEdge& edge : edges) ++start[edge.from + 1];
     for (std::size_t i = 0; i < items; ++i) start[i + 1] += start[i];
     std::vector<std::size_t> next(start.begin(), start.end() - 1);
-    for (const Requirement& edge : edges) target[next[edge.from]++] = edge.to;
+    for (const RequirementEdge& edge : edges) target[next[edge.from]++] = edge.to;
 
     component_.assign(items, kNone);
     next.assign(start.begin(), start.end() - 1);  // the edge with which each item goes on
@@ -77,7 +77,7 @@ void Requirements::reduce(std::span<const std::int64_t> weights, std::int64_t li
     std::vector<std::size_t> row(count(), kNone);
     std::vector<char> joined(count(), 0);
     for (std::size_t c = 0; c < count(); ++c)
-        for (const Requirement& edge : edges_[c]) joined[c] = joined[component_[edge.to]] = 1;
+        for (const RequirementEdge& edge : edges_[c]) joined[c] = joined[component_[edge.to]] = 1;
     std::size_t rows = 0;
     for (std::size_t c = 0; c < count(); ++c)
         if (joined[c] != 0) row[c] = rows++;
@@ -91,24 +91,24 @@ void Requirements::reduce(std::span<const std::int64_t> weights, std::int64_t li
     std::vector<std::int64_t> own(count(), 0), whole(count(), 0);
     for (std::size_t c = 0; c < count(); ++c) {
         for (const std::size_t item : members(c)) own[c] = add(own[c], weights[item]);
-        std::vector<Requirement>& edges = edges_[c];
+        std::vector<RequirementEdge>& edges = edges_[c];
         // A component that requires another one has the higher number, so it comes first here.
         std::stable_sort(edges.begin(), edges.end(),
-                         [&](const Requirement& a, const Requirement& b) {
+                         [&](const RequirementEdge& a, const RequirementEdge& b) {
                              return component_[a.to] > component_[b.to];
                          });
         edges.erase(std::unique(edges.begin(), edges.end(),
-                                [&](const Requirement& a, const Requirement& b) {
+                                [&](const RequirementEdge& a, const RequirementEdge& b) {
                                     return component_[a.to] == component_[b.to];
                                 }),
                     edges.end());
         whole[c] = own[c];
-        for (const Requirement& edge : edges)
+        for (const RequirementEdge& edge : edges)
             whole[c] = std::max(whole[c], add(own[c], whole[component_[edge.to]]));
         if (exact && !edges.empty()) {
             std::uint64_t* bits = &closure[row[c] * words];
             std::size_t kept = 0;
-            for (const Requirement& edge : edges) {
+            for (const RequirementEdge& edge : edges) {
                 const std::size_t to = row[component_[edge.to]];
                 if ((bits[to / 64] >> (to % 64) & 1) != 0) continue;
                 edges[kept++] = edge;
@@ -127,7 +127,7 @@ void Requirements::reduce(std::span<const std::int64_t> weights, std::int64_t li
             }
         }
         impossible_[c] = whole[c] >= too_heavy;
-        for (const Requirement& edge : edges)
+        for (const RequirementEdge& edge : edges)
             if (impossible_[component_[edge.to]]) impossible_[c] = true;
     }
 }

@@ -16,7 +16,7 @@
 
 namespace ctxmem {
 
-struct Requirement {
+struct RequirementEdge {
     std::size_t from;
     std::size_t to;
 };
@@ -26,7 +26,7 @@ public:
     static constexpr std::size_t kMostBytes = std::size_t{64} << 20;
 
     // `edges` join items; an item that requires itself is allowed.
-    Requirements(std::size_t items, std::span<const Requirement> edges);
+    Requirements(std::size_t items, std::span<const RequirementEdge> edges);
 
     // Reduce the edges between components. weights[i] >= 0 is the least weight of item i.
     void reduce(std::span<const std::int64_t> weights, std::int64_t limit);
@@ -38,17 +38,19 @@ public:
         return {members_.data() + first_[component], members_.data() + first_[component + 1]};
     }
     // After reduce(): one edge between items for each component that is required directly.
-    const std::vector<Requirement>& edges(std::size_t component) const { return edges_[component]; }
+    const std::vector<RequirementEdge>& edges(std::size_t component) const {
+        return edges_[component];
+    }
     bool impossible(std::size_t component) const { return impossible_[component]; }
 
 private:
-    void find_components(std::size_t items, std::span<const Requirement> edges);
+    void find_components(std::size_t items, std::span<const RequirementEdge> edges);
 
     // Invariant: a component requires only components with lower numbers.
     std::vector<std::size_t> component_;  // per item
     std::vector<std::size_t> first_{0};   // per component, into members_
     std::vector<std::size_t> members_;
-    std::vector<std::vector<Requirement>> edges_;  // per component
+    std::vector<std::vector<RequirementEdge>> edges_;  // per component
     std::vector<bool> impossible_;
 };
 

@@ -51,7 +51,7 @@ double Schedule::rate_of(std::size_t klass) const {
 // Times run through the tree in the order in which classes and finished nodes come in.
 void Schedule::plan(std::size_t node) {
     order(node);
-    for (Unit& unit : units[node]) {
+    for (ScheduleUnit& unit : units[node]) {
         if (unit.is_node) plan(unit.index);
         unit.time = clock_++;
         if (!unit.is_node) class_time_[unit.index] = unit.time;
@@ -61,10 +61,10 @@ void Schedule::plan(std::size_t node) {
 // Units that no coupling joins come in by their rate; joined ones side by side, each time the one
 // that leaves the fewest couplings open.
 void Schedule::order(std::size_t node) {
-    std::vector<Unit> waiting;
+    std::vector<ScheduleUnit> waiting;
     std::vector<std::size_t> unit_of(tree_.classes.size(), kNone);
     for (const std::size_t child : children[node]) {
-        Unit unit{};
+        ScheduleUnit unit{};
         unit.is_node = true;
         unit.index = child;
         unit.rate = kNever;
@@ -79,7 +79,7 @@ void Schedule::order(std::size_t node) {
         waiting.push_back(std::move(unit));
     }
     for (const std::size_t c : classes[node]) {
-        Unit unit{};
+        ScheduleUnit unit{};
         unit.is_node = false;
         unit.index = c;
         unit.rate = rate_of(c);
@@ -168,24 +168,25 @@ std::size_t Schedule::meeting_node(const std::vector<std::size_t>& classes) cons
 }
 
 // Of the units of a node, the one that brings in the last of the classes.
-Unit& Schedule::last_to_come(std::size_t node, const std::vector<std::size_t>& classes) {
+ScheduleUnit& Schedule::last_to_come(std::size_t node, const std::vector<std::size_t>& classes) {
     std::size_t last = 0;
     for (const std::size_t c : classes) last = std::max(last, class_time_[c]);
-    std::vector<Unit>& here = units[node];
-    return *std::lower_bound(here.begin(), here.end(), last,
-                             [](const Unit& unit, std::size_t time) { return unit.time < time; });
+    std::vector<ScheduleUnit>& here = units[node];
+    return *std::lower_bound(
+        here.begin(), here.end(), last,
+        [](const ScheduleUnit& unit, std::size_t time) { return unit.time < time; });
 }
 
 void Schedule::place_couplings() {
     literal_end_.assign(tree_.class_of.size(), 0);
     count_end_.assign(tree_.counts.size(), 0);
-    const auto ask = [&](Literal literal, const Unit& unit) {
+    const auto ask = [&](Literal literal, const ScheduleUnit& unit) {
         literal_end_[literal] = std::max(literal_end_[literal], unit.time + 1);
     };
     for (std::size_t e = 0; e < tree_.needs.size(); ++e) {
         const Need& need = tree_.needs[e];
         const std::vector<std::size_t> classes{tree_.class_of[need.from], tree_.class_of[need.to]};
-        Unit& unit = last_to_come(meeting_node(classes), classes);
+        ScheduleUnit& unit = last_to_come(meeting_node(classes), classes);
         unit.needs.push_back(e);
         ask(need.from, unit);
         ask(need.to, unit);
@@ -195,7 +196,7 @@ void Schedule::place_couplings() {
         std::vector<std::size_t> classes;
         for (const Literal member : count.members) classes.push_back(tree_.class_of[member]);
         const std::size_t meet = meeting_node(classes);
-        Unit& unit = last_to_come(meet, classes);
+        ScheduleUnit& unit = last_to_come(meet, classes);
         for (std::size_t s = meet;; s = tree_.nodes[s].parent) {
             closed_charge[s] += (count.one << bound_.shift) - bound_.slope[k];
             if (s == 0) break;
@@ -210,7 +211,7 @@ void Schedule::place_couplings() {
         // Every unit that holds a member, up to where they all meet.
         for (const std::size_t c : classes)
             for (std::size_t s = tree_.classes[c].node;; s = tree_.nodes[s].parent) {
-                Unit& holder = last_to_come(s, {c});
+                ScheduleUnit& holder = last_to_come(s, {c});
                 if (std::find(holder.wide.begin(), holder.wide.end(), k) == holder.wide.end())
                     holder.wide.push_back(k);
                 if (s == meet) break;
@@ -250,8 +251,8 @@ void Schedule::allot_bits() {
         ending[fact.end - 1].push_back(bit);
     }
     bits = free_at.size();
-    for (std::vector<Unit>& list : units)
-        for (Unit& unit : list) unit.ending = std::move(ending[unit.time]);
+    for (std::vector<ScheduleUnit>& list : units)
+        for (ScheduleUnit& unit : list) unit.ending = std::move(ending[unit.time]);
 }
 
 }  // namespace ctxmem

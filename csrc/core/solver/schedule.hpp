@@ -18,7 +18,7 @@
 
 namespace ctxmem {
 
-struct Unit {  // what comes in at once: a class, or a child node with all below it
+struct ScheduleUnit {  // what comes in at once: a class, or a child node with all below it
     bool is_node;
     std::size_t index;                // of the class or the node
     std::vector<std::size_t> needs;   // settled when it comes in
@@ -37,7 +37,7 @@ public:
     // The arguments must outlive this.
     Schedule(const BudgetTree& tree, const Bound& bound);
 
-    std::vector<std::vector<Unit>> units;            // per node, in order
+    std::vector<std::vector<ScheduleUnit>> units;    // per node, in order
     std::vector<std::vector<std::size_t>> children;  // per node
     std::vector<std::vector<std::size_t>> classes;   // per node
     std::vector<bool> closable;                      // per node: may stay empty
@@ -52,7 +52,7 @@ private:
     double rate_of(std::size_t klass) const;
     void place_couplings();
     std::size_t meeting_node(const std::vector<std::size_t>& classes) const;
-    Unit& last_to_come(std::size_t node, const std::vector<std::size_t>& classes);
+    ScheduleUnit& last_to_come(std::size_t node, const std::vector<std::size_t>& classes);
     void allot_bits();
 
     const BudgetTree& tree_;
