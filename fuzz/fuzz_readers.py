@@ -1,7 +1,7 @@
 """The readers of traces: any bytes in a file end in events and counted records, never in an error.
 
-What was read is sane: every record is counted once, texts are str, and the same bytes give the same
-events.
+What was read is sane: every record is counted once, texts are str or not known, and the same bytes
+give the same events.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def target(data: bytes) -> None:
         path.write_bytes(data)
         events, stats = events_of(path)
         for event in events:
-            assert all(isinstance(passage.text, str) for passage in event.passages)
+            # Of some passages only the id is known.
+            assert all(isinstance(passage.text, str | None) for passage in event.passages)
             assert isinstance(event.query or "", str) and isinstance(event.format, str)
         again, same = events_of(path)
         assert repr(events) == repr(again) and repr(stats) == repr(same)
