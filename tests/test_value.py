@@ -141,3 +141,24 @@ def test_equal_scores_are_equally_relevant():
 
 def test_without_any_evidence_all_are_alike():
     assert table_of([Chunk("a"), Chunk("b")]).relevance.tolist() == [1, 1]
+
+
+ROWS = [f"{1000 + i},Cust{i},DE,{500 + 50 * i},active" for i in range(24)]
+HEADER = "id,name,country,limit_eur,status"
+
+
+@pytest.mark.parametrize("budget", [40, 60, 100, 150])
+@pytest.mark.parametrize(
+    "query", ["What is the limit of Cust17?", "What limit has customer 1017?", "Cust17"]
+)
+def test_a_row_that_names_what_is_asked_for_is_shown_without_its_header(query, budget):
+    hits = ["\n".join(ROWS[12:]), "\n".join([HEADER, *ROWS[:12]])]
+    assert ROWS[17] in pack(hits, budget, query=query, ranked=True).text
+
+
+def test_a_row_without_a_header_and_without_words_of_the_query_has_almost_no_value():
+    hits = ["\n".join(ROWS[12:]), "The limit of a new customer is 400 euros."]
+    table = table_of(hits, "What is the limit of a new customer?")
+    headless = (table.segment_flags & value.spans.HEADLESS) != 0
+    assert headless.sum() == 12 and table.segment_density[headless].max() < 0.01
+    assert table.segment_density.max() > 0.3

@@ -26,7 +26,11 @@ from ctxmem.value.shortlist import given_cosine
 
 HEADLESS = 1 << _native.SPAN_FLAGS.index("headless")
 UNCLEAR = 0.05
-"""Factor on the value of a row without a header, since the meaning of its cells is unknown."""
+"""Factor on the value of a row without a header, since the meaning of its cells is unknown.
+
+A row that names what is asked for is the answer in spite of it, so its factor is at least its
+coverage of the query.
+"""
 
 FLOOR = 1e-4
 """Minimum density of a span; above 0, so that unused budget is filled."""
@@ -59,7 +63,8 @@ def estimate(table: Candidates, question: Question) -> _native.SpanFeatures | No
         density = model().predict(described) + TIE * _rrf_of_spans(described)
         table.segment_density = np.full(len(table.segment_span), FLOOR)
         table.segment_density[: len(density)] = as_density(described, density)
-    table.segment_density[(table.segment_flags & HEADLESS) != 0] *= UNCLEAR
+    headless = (table.segment_flags & HEADLESS) != 0
+    table.segment_density[headless] *= _clarity(described, len(headless))[headless]
     keep_given_density(table)
     add_chunk_density(table)
     return described
@@ -72,6 +77,15 @@ def as_density(
     least = DEFINED * described.definitions()
     value = np.maximum(predicted, least) if len(least) else predicted
     return FLOOR + (1 - FLOOR) * np.minimum(1.0, value.astype(np.float64))
+
+
+def _clarity(described: _native.SpanFeatures | None, count: int) -> NDArray[np.float64]:
+    """Return the factor on the value of each of `count` spans, if it is a row without a header."""
+    clarity = np.full(count, UNCLEAR)
+    if described is not None:
+        coverage = described.draft()[:, _native.DRAFT_FEATURES.index("coverage")]
+        clarity[: len(coverage)] = np.clip(coverage, UNCLEAR, 1.0)
+    return clarity
 
 
 def _given_density(table: Candidates) -> dict[int, float]:
