@@ -406,6 +406,10 @@ def test_a_long_exception_needs_its_rule_and_not_the_other_way_round():
         ("A tenant may leave at any time.", "In that case the fee is 12 EUR."),
         ("A tenant may leave at any time.", "In such cases, the fee is 12 EUR."),
         ("Ask whether the pump runs.", "If so, stop it."),
+        ("The night train goes to the coast.", "There, no dogs are allowed."),
+        ("We turned off the nightly backup.", "That fixed it."),
+        ("We turned off the nightly backup.", "That solved our problem."),
+        ("We turned off the nightly backup.", "This helped."),
         ("Der Mieter kann kündigen.", "In diesem Fall beträgt die Gebühr 12 EUR."),
         ("Le locataire peut partir.", "Dans ce cas, la taxe est de 12 EUR."),
         ("El inquilino puede irse.", "En ese caso, la tasa es de 12 EUR."),
@@ -418,7 +422,13 @@ def test_a_sentence_about_the_case_that_another_says_needs_it(rule, case):
 
 
 @pytest.mark.parametrize(
-    "other", ["In that casebook the fee is 12 EUR.", "If sodium is low, stop."]
+    "other",
+    [
+        "In that casebook the fee is 12 EUR.",
+        "If sodium is low, stop.",
+        "There is a fee of 12 EUR.",
+        "That fixed price is 12 EUR.",
+    ],
 )
 def test_a_word_that_begins_as_such_a_phrase_does_is_another(other):
     assert {} == tied(f"A tenant may leave at any time. {other}")

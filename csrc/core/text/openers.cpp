@@ -54,12 +54,26 @@ constexpr auto kDemonstratives = sorted(std::array{
 // "This Agreement" and "This option" are what the text is about, and its headings say what that is.
 constexpr auto kBeforeVerbs = sorted(std::array{"That"sv, "These"sv, "This"sv, "Those"sv});
 constexpr auto kVerbs = sorted(std::array{
-    "allows"sv, "also"sv, "applies"sv, "are"sv, "became"sv, "can"sv, "causes"sv, "changes"sv, "costs"sv, "could"sv, "creates"sv, "depends"sv, "did"sv,
-    "do"sv, "does"sv, "enables"sv, "ensures"sv, "gave"sv, "gives"sv, "had"sv, "happened"sv,
-    "happens"sv, "has"sv, "have"sv, "helps"sv, "included"sv, "includes"sv, "is"sv, "isn"sv, "led"sv,
-    "lets"sv, "keeps"sv, "made"sv, "makes"sv, "may"sv, "meant"sv, "means"sv, "might"sv, "must"sv, "needs"sv, "prevents"sv,
-    "provides"sv, "requires"sv, "returns"sv, "saves"sv, "sets"sv, "shows"sv, "takes"sv, "uses"sv, "resulted"sv, "results"sv, "should"sv, "was"sv, "were"sv, "will"sv,
-    "works"sv, "would"sv});
+    "adds"sv, "allows"sv, "also"sv, "applies"sv, "are"sv, "avoids"sv, "became"sv, "began"sv,
+    "brings"sv, "broke"sv, "brought"sv, "came"sv, "can"sv, "caused"sv, "causes"sv, "changes"sv,
+    "comes"sv, "contributes"sv, "cost"sv, "costs"sv, "could"sv, "creates"sv, "depends"sv, "did"sv,
+    "do"sv, "does"sv, "enables"sv, "ensures"sv, "explained"sv, "explains"sv, "failed"sv, "fails"sv,
+    "fixes"sv, "follows"sv, "gave"sv, "gets"sv, "gives"sv, "goes"sv, "got"sv, "had"sv,
+    "happened"sv, "happens"sv, "has"sv, "have"sv, "helped"sv, "helps"sv, "improves"sv,
+    "included"sv, "includes"sv, "increases"sv, "is"sv, "isn"sv, "keeps"sv, "led"sv, "lets"sv,
+    "made"sv, "makes"sv, "may"sv, "means"sv, "meant"sv, "might"sv, "must"sv, "needs"sv,
+    "prevents"sv, "proved"sv, "proves"sv, "provides"sv, "reduces"sv, "refers"sv, "removes"sv,
+    "represents"sv, "requires"sv, "resulted"sv, "results"sv, "returns"sv, "saves"sv, "seemed"sv,
+    "seems"sv, "sets"sv, "should"sv, "shows"sv, "solves"sv, "sounds"sv, "stops"sv, "takes"sv,
+    "took"sv, "uses"sv, "was"sv, "went"sv, "were"sv, "will"sv, "worked"sv, "works"sv, "would"sv});
+
+// Verbs that could be adjectives ("That fixed price"), unless what they act on follows.
+constexpr auto kActs = sorted(std::array{
+    "changed"sv, "cleared"sv, "closed"sv, "confirmed"sv, "cured"sv, "doubled"sv, "ended"sv, "fixed"sv, "halved"sv, "improved"sv, "increased"sv,
+    "reduced"sv, "removed"sv, "repaired"sv, "resolved"sv, "restored"sv, "saved"sv, "settled"sv, "solved"sv, "stopped"sv});
+constexpr auto kObjects = sorted(std::array{
+    "a"sv, "all"sv, "an"sv, "both"sv, "everything"sv, "her"sv, "him"sv, "his"sv, "it"sv, "its"sv, "me"sv, "my"sv, "our"sv, "that"sv, "the"sv,
+    "their"sv, "them"sv, "things"sv, "this"sv, "us"sv});
 
 // Several words that refer to the sentence before: the case that it says.
 constexpr std::array kCases = {
@@ -98,6 +112,22 @@ bool holds(const Words& words, std::string_view word) {
     return std::binary_search(words.begin(), words.end(), word);
 }
 
+constexpr std::string_view kWordEnds = " \t\n,;:.'";
+
+std::size_t word_end(std::string_view text) {
+    return std::min(text.find_first_of(kWordEnds), text.size());
+}
+
+// Whether a text begins with a verb of which a demonstrative is the subject.
+bool verb_follows(std::string_view text) {
+    const std::size_t end = word_end(text);
+    const std::string_view verb = text.substr(0, end);
+    if (holds(kVerbs, verb)) return true;
+    if (!holds(kActs, verb) || end == text.size()) return false;
+    const std::string_view rest = text.substr(end + 1);
+    return text[end] == ' ' && holds(kObjects, rest.substr(0, word_end(rest)));
+}
+
 // The lengths of the words above, a bit each, by their first byte: most sentences begin with none of
 // them. A head may begin a word of any length.
 constexpr std::size_t kLongestWord = 32;
@@ -112,6 +142,7 @@ constexpr std::array<std::uint64_t, 256> word_lengths() {
     enter(kDemonstratives, false);
     enter(kContrasts, false);
     enter(kBeforeVerbs, false);
+    enter(std::array{"There"sv}, false);
     for (const std::string_view phrase : kCases)
         table[static_cast<unsigned char>(phrase[0])] |= std::uint64_t{1} << phrase.find(' ');
     enter(kPronounHeads, true);
@@ -129,17 +160,17 @@ Opener opener_of(std::string_view sentence) {
     if (sentence.empty()) return Opener::none;
     const std::uint64_t lengths = kWordLengths[static_cast<unsigned char>(sentence[0])];
     if (lengths == 0) return Opener::none;
-    const std::size_t end = std::min(sentence.find_first_of(" \t\n,;:.'"), sentence.size());
+    const std::size_t end = word_end(sentence);
     const std::string_view word = sentence.substr(0, std::min(end, kLongestWord));
     if ((lengths >> word.size() & 1) == 0) return Opener::none;
     if (holds(kPronouns, word)) return Opener::pronoun;
     if (holds(kDemonstratives, word)) return Opener::demonstrative;
     if (holds(kContrasts, word)) return Opener::contrast;
     if (holds(kBeforeVerbs, word) && end < sentence.size()) {
-        const std::string_view rest = sentence.substr(end + 1);
-        const std::size_t stop = std::min(rest.find_first_of(" \t\n,;:.'"), rest.size());
-        return holds(kVerbs, rest.substr(0, stop)) ? Opener::demonstrative : Opener::none;
+        return verb_follows(sentence.substr(end + 1)) ? Opener::demonstrative : Opener::none;
     }
+    if (word == "There")
+        return sentence.substr(end, 1) == "," ? Opener::demonstrative : Opener::none;
     const auto says = [&](std::string_view phrase) {
         const std::string_view rest = sentence.substr(std::min(phrase.size(), sentence.size()));
         return sentence.starts_with(phrase) && rest.find_first_of(" \t\n,;:.") == 0;
