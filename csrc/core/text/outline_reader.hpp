@@ -261,6 +261,7 @@ private:
     std::size_t take_records(std::size_t i);
     std::size_t take_entries(std::size_t i);
     LineKind kind(std::size_t i) const;
+    bool is_above_values(std::size_t i) const;
     bool keyed(std::size_t i) const;
     bool states_code(std::size_t i, std::size_t last) const;
     bool opens_more(std::size_t k, std::size_t last) const;
