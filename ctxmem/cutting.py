@@ -33,7 +33,7 @@ MUCH_LESS = 0.3
 """Share of the value of a unit without room at which a window is made anew, too."""
 
 LEAST_ADDED = 120
-"""Maximum size in bytes of the parts that are added so; below it, most lines would be cut."""
+"""Maximum size in bytes below which most lines are cut: only whole sentences are added then."""
 
 LEAST_BYTES = 48
 """Least maximum size of a unit in bytes, about 12 tokens."""
@@ -166,6 +166,7 @@ class UnitSizes:
         self.room = room
         self.fill_up = fill_up
         self.held: list[Range] = []
+        self.sentences = False  # parts of sentences and lines are not added to what is held
         self.added = 0  # windows to which parts were added
         self.poor = False  # the window has next to nothing: smaller parts may replace its text
         self.replaced_from = 0.0  # the value above which a window of smaller parts replaces it
@@ -176,7 +177,8 @@ class UnitSizes:
         table = selecting.table
         if self.held and not shows(table, selection, self.held):
             return False
-        if not self.poor or window.value > self.replaced_from:
+        added = not self.held or window.text != self.window.text
+        if added and (not self.poor or window.value > self.replaced_from):
             self.window = window
             self.poor = self._is_poor(window, selecting, selection)
         if self.room <= LEAST_BYTES:
@@ -188,6 +190,7 @@ class UnitSizes:
         self.added += bool(window.pieces)
         self.held = [] if self.poor else kept_ranges(table, selection)
         self.room = max(LEAST_BYTES, self.room // 2)
+        self.sentences = bool(self.held) and self.room < LEAST_ADDED
         return True
 
     def _is_poor(
@@ -208,8 +211,7 @@ class UnitSizes:
         return self.fill_up and window.value <= MUCH_LESS * largest
 
     def _may_add(self, window: Window) -> bool:
-        parts = self.room // 2 >= LEAST_ADDED and self.added < FINER
-        return self.fill_up and _is_unused(window) and parts
+        return self.fill_up and _is_unused(window) and self.added < FINER
 
 
 def _is_unused(window: Window) -> bool:

@@ -348,6 +348,7 @@ class PackProblem:
             min_density=budget.min_density,
             query=self.query,
             held=sizes.held,
+            sentences=sizes.sentences,
             prefix=_prefix(table, layout, counter, self.previous),
         )
 

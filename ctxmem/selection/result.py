@@ -35,6 +35,14 @@ class NativeSelection(NamedTuple):
     price: float
     section_prices: NDArray[np.float64]
 
+    def among(self, free: NativeSelection) -> NativeSelection:
+        """Return this selection, with the bound and the prices of one with more units."""
+        return self._replace(
+            bound=max(self.value, free.bound),
+            total=free.total,
+            price=free.price,
+            section_prices=free.section_prices,
+        )
 
 
 def empty_selection(table: Candidates) -> SelectionResult:
