@@ -181,6 +181,7 @@ private:
 
     // Lists, entries, directives: outline_lists.cpp
     std::size_t take_item(std::size_t i);
+    void tie_to_first(std::int32_t first, std::int32_t lead, bool point);
     bool go_on_with_list(int indent, char style);
     std::int32_t lead_of_list(std::size_t i, bool begins);
     bool is_long_sentence(std::int32_t unit, std::size_t read) const;
