@@ -17,7 +17,7 @@ from ctxmem.outline import OUTLINES, MergedTexts, cut_segments, merge_texts
 from ctxmem.protocols import Counter
 from ctxmem.schema import Layout, Window
 from ctxmem.selected import RunCosts, SelectionResult
-from ctxmem.selection import Range, kept_ranges, shows
+from ctxmem.selection import Range, WindowSelection, kept_ranges, largest_left_out, shows
 from ctxmem.tokens import Estimate
 
 FULL = 0.75
@@ -29,8 +29,11 @@ POOR = 0.9
 FINER = 2
 """How often that is done."""
 
+MUCH_LESS = 0.3
+"""Share of the value of a unit without room at which a window is made anew, too."""
+
 LEAST_ADDED = 120
-"""Maximum size in bytes of the parts that are added so; below it, most lines would be cut."""
+"""Maximum size in bytes below which most lines are cut: only whole sentences are added then."""
 
 LEAST_BYTES = 48
 """Least maximum size of a unit in bytes, about 12 tokens."""
@@ -153,26 +156,31 @@ class Cutter:
 class UnitSizes:
     """The maximum size of a unit, in bytes, while it is lowered.
 
-    Units are cut into smaller parts if none fits with its dependencies. They are also cut if a
-    large part of the budget is unused because units did not fit; the text of the window is then
-    held, and the parts are added to it.
+    Units are cut into smaller parts if none fits with its dependencies, or if the window has much
+    less value than one unit that did not fit with them. They are also cut if a large part of the
+    budget is unused because units did not fit; the text of the window is then held, and the parts
+    are added to it.
     """
 
     def __init__(self, room: int, *, fill_up: bool) -> None:
         self.room = room
         self.fill_up = fill_up
         self.held: list[Range] = []
+        self.sentences = False  # parts of sentences and lines are not added to what is held
         self.added = 0  # windows to which parts were added
         self.poor = False  # the window has next to nothing: smaller parts may replace its text
+        self.replaced_from = 0.0  # the value above which a window of smaller parts replaces it
         self.window: Window  # the best window so far
 
-    def finer(self, window: Window, table: Candidates, selection: SelectionResult) -> bool:
+    def finer(self, window: Window, selecting: WindowSelection, selection: SelectionResult) -> bool:
         """Lower the size after a window; False if `window` of this object is the result."""
+        table = selecting.table
         if self.held and not shows(table, selection, self.held):
             return False
-        if not self.poor or window.value > self.window.value:
+        added = not self.held or window.text != self.window.text
+        if added and (not self.poor or window.value > self.replaced_from):
             self.window = window
-        self.poor = self._is_poor(self.window)
+            self.poor = self._is_poor(window, selecting, selection)
         if self.room <= LEAST_BYTES:
             return False
         if window.pieces and not (self.poor or self._may_add(window)):
@@ -182,15 +190,28 @@ class UnitSizes:
         self.added += bool(window.pieces)
         self.held = [] if self.poor else kept_ranges(table, selection)
         self.room = max(LEAST_BYTES, self.room // 2)
+        self.sentences = bool(self.held) and self.room < LEAST_ADDED
         return True
 
-    def _is_poor(self, window: Window) -> bool:
-        """Return whether nearly all value is left out though much of the budget is unused."""
-        return bool(window.pieces) and _is_unused(window) and window.unselected_share > POOR
+    def _is_poor(
+        self, window: Window, selecting: WindowSelection, selection: SelectionResult
+    ) -> bool:
+        """Return whether a window has next to nothing of the value that it could have.
+
+        Nearly all value is left out though much of the budget is unused, or the window has much
+        less value than one unit that did not fit.
+        """
+        if not window.pieces:
+            return False
+        self.replaced_from = window.value
+        if _is_unused(window) and window.unselected_share > POOR:
+            return True
+        self.replaced_from = window.value / MUCH_LESS
+        largest = largest_left_out(selecting.table, selection, selecting.requirement)
+        return self.fill_up and window.value <= MUCH_LESS * largest
 
     def _may_add(self, window: Window) -> bool:
-        parts = self.room // 2 >= LEAST_ADDED and self.added < FINER
-        return self.fill_up and _is_unused(window) and parts
+        return self.fill_up and _is_unused(window) and self.added < FINER
 
 
 def _is_unused(window: Window) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.candidates import Candidates
-from ctxmem.report import passage_names
+from ctxmem.report import first_words, passage_names
 from ctxmem.schema import Decision, Piece, Reason
-from ctxmem.selected import SelectionResult
+from ctxmem.selected import SelectionResult, Withheld
 
 
 def decide(
@@ -24,17 +24,21 @@ def decide(
     *,
     folded: Callable[[str, str], str] | None = None,
     alone: NDArray[np.bool_] | None = None,
+    withheld: Mapping[int, Withheld] | None = None,
 ) -> tuple[Decision, ...]:
     """Return a decision for every input chunk, in input order.
 
     `difference` describes the words in which a version differs from the passage that is shown, and
     `folded` does so for passages folded by a threshold that the caller gave. `alone` are the units
-    that are shown without a text that they belong to, by default all. Details name a passage by the
-    caller's id, or else by its source and first words.
+    that are shown without a text that they belong to, by default all. `withheld` are, by chunk,
+    texts that are left out because one that they need does not fit with them. Details name a
+    passage by the caller's id, or else by its source and first words.
     """
     if alone is None:
         alone = np.ones(len(table.segment_span), dtype=np.bool_)
-    account = _Account(table, selection, pieces, difference, folded or difference, alone)
+    account = _Account(
+        table, selection, pieces, difference, folded or difference, alone, withheld or {}
+    )
     verdicts = [account.verdict(i) for i in range(len(table))]
     details = [verdict.detail for verdict in verdicts]
     for i, reasons in table.refused.items():
@@ -114,10 +118,12 @@ class _Account:
         difference: Callable[[str, str], str],
         folded_difference: Callable[[str, str], str],
         alone: NDArray[np.bool_],
+        withheld: Mapping[int, Withheld],
     ) -> None:
         kept_row, segment_kept = selection.kept_row, selection.segment_kept
         duplicate_of = selection.duplicate_of
         self.table = table
+        self.withheld = withheld
         self.ids = table.ids
         self.enough = selection.stopped_early
         self.difference = difference
@@ -299,6 +305,8 @@ class _Account:
             names = _list([self.name(other) for other, _ in folded.most_common()])
             count = sum(folded.values())
             details.append(f"{count} of its sentences or blocks shown in {names} instead")
+        if i in self.withheld:
+            details.append(_withheld(self.withheld[i]))
         return details
 
     def _left_out(self, i: int) -> _Verdict:
@@ -334,6 +342,8 @@ class _Account:
                 detail = f"{_tokens(tokens)}; every passage that was kept is more relevant"
             else:
                 detail = f"its {_tokens(tokens)} do not fit{beside}"
+            if i in self.withheld and not self.enough:
+                detail += f"; {_withheld(self.withheld[i])}"
             yield _Verdict(False, Reason.OVER_BUDGET, detail)
 
     def _whole(self, i: int) -> bool:
@@ -353,6 +363,16 @@ class _Account:
             detail += " by embedding" if table.by_embedding[i] else ""
         describe = self.folded_difference if folded else self.difference
         return f"{detail}, {describe(table.text(i), table.text(other))}"
+
+
+def _withheld(withheld: Withheld) -> str:
+    """Return why a text is left out that needs another one."""
+    said = first_words(withheld.text)
+    if not withheld.needed:
+        return f"{said} is left out: it needs the rest of its sentence, which does not fit with it"
+    other = first_words(withheld.needed)
+    needs = f"its exception {other}" if withheld.excepts else other
+    return f"{said} is left out: it is not shown without {needs}, which does not fit with it"
 
 
 def _average(values: NDArray[np.float64], weights: NDArray[np.int64]) -> float:

@@ -29,15 +29,16 @@ from ctxmem.dedup import (
 )
 from ctxmem.errors import InputError, warn_deprecated
 from ctxmem.explain import decide
-from ctxmem.outline import count_units, cut_segments, units_shown_alone
+from ctxmem.outline import count_units, cut_segments, units_shown_alone, withheld_units
 from ctxmem.places import texts_and_starts
 from ctxmem.protocols import Compressor, Counter, Embed, Scorer
 from ctxmem.render import Rendering
 from ctxmem.schema import Budget, Dedup, Header, Layout, Order, Section, Window
-from ctxmem.selected import Prefix, SelectionResult
+from ctxmem.selected import Prefix, SelectionResult, Withheld
 from ctxmem.selection import (
     WindowSelection,
     empty_selection,
+    left_out,
     over_pinned,
     represent_by_what_fits,
     shows_all,
@@ -315,7 +316,7 @@ class PackProblem:
                 window = replace(window, messages=kept)
             if self.whole or budget.min_density > 0:
                 return window
-            if not sizes.finer(window, self.table, selection):
+            if not sizes.finer(window, selecting, selection):
                 return sizes.window
 
     def selecting(self, budget: Budget, sizes: UnitSizes | None = None) -> WindowSelection:
@@ -347,6 +348,7 @@ class PackProblem:
             min_density=budget.min_density,
             query=self.query,
             held=sizes.held,
+            sentences=sizes.sentences,
             prefix=_prefix(table, layout, counter, self.previous),
         )
 
@@ -536,6 +538,7 @@ def _fit(
     proved = all_shown or (selecting.costs.additive and value >= bound * (1 - TINY))
     bound = value if proved else bound
     pieces = render.count_pieces(best.rendering.pieces, counter)
+    alone = units_shown_alone(best.table)
     window = Window(
         text=best.rendering.text,
         tokens=best.tokens,
@@ -547,7 +550,8 @@ def _fit(
             pieces,
             difference,
             folded=given.folded,
-            alone=units_shown_alone(best.table),
+            alone=alone,
+            withheld=_withheld(best.table, selection, alone, selecting, budget.limit),
         ),
         status="optimal" if proved else "feasible",
         value=value,
@@ -563,6 +567,24 @@ def _fit(
         _inputs=texts_and_starts(table.chunks),
     )
     return window, selection
+
+
+def _withheld(
+    table: Candidates,
+    selection: SelectionResult,
+    alone: NDArray[np.bool_],
+    selecting: WindowSelection,
+    limit: int,
+) -> Mapping[int, Withheld]:
+    """Return, by chunk, what is left out because a text that it needs does not fit with it.
+
+    Only texts of more density than the window has on average count.
+    """
+    if selecting.whole:
+        return {}
+    out = left_out(table, selection, selecting.requirement) & alone
+    shown = int(table.segment_tokens[selection.segment_kept].sum())
+    return withheld_units(table, out, limit, selection.value / max(1, shown))
 
 
 class _Fitted(NamedTuple):

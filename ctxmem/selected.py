@@ -58,6 +58,14 @@ class SelectionResult:
         return share if share > 1e-5 else 0.0
 
 
+class Withheld(NamedTuple):
+    """A sentence or block that fits into a window, but not with the text that it needs."""
+
+    text: str
+    needed: str  # the text that it needs; empty if that is the rest of its sentence
+    excepts: bool  # that is an exception to it
+
+
 class Prefix(NamedTuple):
     """A piece of the previous window that is kept unchanged, and where its text is now."""
 

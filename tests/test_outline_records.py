@@ -325,6 +325,51 @@ def test_a_section_may_have_a_comment_or_a_quoted_name(section, form):
     assert section == needs["'my key' = 2"] == needs['a."b c" = 3']
 
 
+QUOTED = [
+    *('["a b"]', "['a b']", '["a.b"."c"]', "[ 'a.b' . c ]", '[[x."y z"]]', '[["y z"]]'),
+    *('["a, b"]', '["a #b"] # note', r'["a\"]b"]', '[remote "origin"]', "[2024]"),
+]
+
+
+@pytest.mark.parametrize("form", [UNKNOWN, RECORD])
+@pytest.mark.parametrize("section", QUOTED)
+def test_a_section_with_a_quoted_name_owns_the_values_below_it(section, form):
+    text = f"[valve]\nport = 1\n\n{section}\n# of the hall\nport = 2\nhost = 'b'\n"
+    assert ("heading", section, None) in units(text, form)
+    needs = {said: need for _, said, need in units(text, form)}
+    assert "[valve]" == needs["port = 1"]
+    assert section == needs["port = 2"] == needs["host = 'b'"]
+
+
+@pytest.mark.parametrize("section", QUOTED)
+def test_a_text_may_begin_with_a_quoted_section(section):
+    text = f"{section}\nport = 2\nhost = 'b'\n"
+    assert [section] == [said for kind, said, _ in units(text) if kind == "heading"]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ('["a b"]\n["c d"]\n["e"]\n', UNKNOWN),  # JSON Lines
+        ('[["a", "b"]]\nk: v = 2\n', UNKNOWN),
+        ("[[1, 2], [3, 4]]\n[[1, 2]]\n", UNKNOWN),
+        ('x = [\n  ["a"],\n  ["b"]\n]\ny = 3\n', RECORD),
+        ('values:\n  ["a b"]\nport: 3\n', RECORD),
+    ],
+)
+def test_an_array_of_one_value_is_no_section(text, form):
+    assert [] == [said for kind, said, _ in units(text, form) if kind == "heading"]
+
+
+@pytest.mark.parametrize("budget", range(8, 40, 2))
+@pytest.mark.parametrize("source", ["app.toml", None])
+def test_a_value_is_never_shown_without_its_quoted_section(source, budget):
+    text = "\n".join(f"{title}\nport = {k}\n" for k, title in enumerate(QUOTED, start=80))
+    shown = pack([Chunk(text, source=source)], budget=budget, query="Which port has y z?").text
+    for k, title in enumerate(QUOTED, start=80):
+        assert f"port = {k}" not in shown or f"{title}\nport = {k}" in shown
+
+
 def test_a_whole_value_that_a_text_begins_with_owns_no_keys():
     text = "ports: [80]\n  pump:\n    host: a\n"
     assert ("name", "pump:", None) in units(text, RECORD)

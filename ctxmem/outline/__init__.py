@@ -5,6 +5,7 @@ neighbours  decides which overlaps are those of neighbours
 order       orders passages whose place in their source is not known
 headers     gives rows without a header the header of an earlier table
 known       keeps the outlines of texts that are cut again
+needs       finds units that are left out because a text that they need has no room
 
 The outline itself is native: csrc/core/text/outline.hpp.
 """
@@ -25,6 +26,7 @@ from ctxmem.candidates import Candidates, SegmentTexts
 from ctxmem.outline.headers import lend_headers
 from ctxmem.outline.known import OUTLINES, KnownOutlines
 from ctxmem.outline.merge import GAP, disagreeing, found_places, white_space
+from ctxmem.outline.needs import withheld_units
 from ctxmem.outline.order import Member, counted_order
 from ctxmem.places import Place, place_of
 
@@ -35,6 +37,7 @@ __all__ = [
     "cut_segments",
     "merge_texts",
     "units_shown_alone",
+    "withheld_units",
 ]
 
 LONGEST = 1600

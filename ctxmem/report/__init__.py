@@ -24,7 +24,7 @@ from ctxmem.report.quality import quality_page
 from ctxmem.report.replays import replay_page
 from ctxmem.report.requests import request_html, request_page, request_text
 from ctxmem.report.windows import proof_text, window_html, window_page, window_text
-from ctxmem.report.words import passage_names, visible
+from ctxmem.report.words import first_words, passage_names, visible
 
 __all__ = [
     "audit_html",
@@ -35,6 +35,7 @@ __all__ = [
     "blame_page",
     "blame_plan_text",
     "blame_text",
+    "first_words",
     "passage_names",
     "proof_text",
     "quality_page",

@@ -7,7 +7,15 @@ problems  packing problems as data: read, solve, explain
 """
 
 from ctxmem.selection.problems import Solution, explain, solve
-from ctxmem.selection.result import Range, empty_selection, kept_ranges, shows, shows_all
+from ctxmem.selection.result import (
+    Range,
+    empty_selection,
+    kept_ranges,
+    largest_left_out,
+    left_out,
+    shows,
+    shows_all,
+)
 from ctxmem.selection.window import WindowSelection, over_pinned, represent_by_what_fits
 
 __all__ = [
@@ -17,6 +25,8 @@ __all__ = [
     "empty_selection",
     "explain",
     "kept_ranges",
+    "largest_left_out",
+    "left_out",
     "over_pinned",
     "represent_by_what_fits",
     "shows",

@@ -13,6 +13,7 @@ OPTIONAL, REQUIRED, EXCLUDED = 0, 1, 2
 
 
 SOURCE = _native.SPAN_KINDS.index("source")
+PART = 1 << _native.SPAN_FLAGS.index("part")
 
 
 def segment_requirement(table: Candidates, *, whole: bool, careful: bool) -> NDArray[np.uint8]:
@@ -64,3 +65,20 @@ def _allow_needs(requirement: NDArray[np.uint8], ties: NDArray[np.int32]) -> Non
         if not len(needed):
             return
         requirement[needed] = OPTIONAL
+
+
+def with_held(
+    requirement: NDArray[np.uint8], table: Candidates, held: NDArray[np.bool_], *, sentences: bool
+) -> NDArray[np.uint8]:
+    """Return the requirement of each unit if segments are held, that is, required if possible.
+
+    With `sentences`, no part of another sentence or line is shown beside them.
+    """
+    changed: NDArray[np.uint8] = requirement.copy()
+    optional = requirement[: len(held)] == OPTIONAL
+    if sentences:
+        part = (table.segment_flags & PART) != 0
+        part[:-1] |= part[1:] & (table.segment_merged[1:] == table.segment_merged[:-1])
+        changed[: len(held)][part & optional] = EXCLUDED
+    changed[: len(held)][held & optional] = REQUIRED
+    return changed

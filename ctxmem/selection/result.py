@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from ctxmem import _native
 from ctxmem.candidates import Candidates
 from ctxmem.selected import SelectionResult
-from ctxmem.selection.requirement import EXCLUDED
+from ctxmem.selection.requirement import EXCLUDED, OPTIONAL
 
 SOURCE = _native.SPAN_KINDS.index("source")
 NEVER_ALONE = sum(1 << _native.SPAN_FLAGS.index(flag) for flag in ("hidden", "filler"))
+UNVALUED = NEVER_ALONE | 1 << _native.SPAN_FLAGS.index("label")
 
 Range = tuple[int, int, int]
 """A part of a merged text: its number, first character, and the character after the last."""
@@ -33,6 +34,15 @@ class NativeSelection(NamedTuple):
     total: float
     price: float
     section_prices: NDArray[np.float64]
+
+    def among(self, free: NativeSelection) -> NativeSelection:
+        """Return this selection, with the bound and the prices of one with more units."""
+        return self._replace(
+            bound=max(self.value, free.bound),
+            total=free.total,
+            price=free.price,
+            section_prices=free.section_prices,
+        )
 
 
 def empty_selection(table: Candidates) -> SelectionResult:
@@ -80,6 +90,24 @@ def shows_all(
     free &= (table.segment_flags & NEVER_ALONE) == 0
     shorter = table.alternative[selection.kept_row[selection.kept_row >= 0]] > 0
     return bool(free.any() and selection.segment_kept[free].all() and not shorter.any())
+
+
+def left_out(
+    table: Candidates, selection: SelectionResult, requirement: NDArray[np.uint8]
+) -> NDArray[np.bool_]:
+    """Return which units could be selected, are not, and have no duplicate that is."""
+    optional = requirement[: len(selection.segment_kept)] == OPTIONAL
+    found: NDArray[np.bool_] = optional & ~selection.segment_kept & (selection.duplicate_of < 0)
+    return found & (table.segment_body[:, 0] < table.segment_body[:, 1])
+
+
+def largest_left_out(
+    table: Candidates, selection: SelectionResult, requirement: NDArray[np.uint8]
+) -> float:
+    """Return the most value of a unit that is left out."""
+    out = left_out(table, selection, requirement) & ((table.segment_flags & UNVALUED) == 0)
+    value = table.segment_density[out] * table.segment_tokens[out]
+    return float(value.max(initial=0.0))
 
 
 def inside(table: Candidates, ranges: Sequence[Range]) -> NDArray[np.bool_]:

@@ -15,7 +15,13 @@ from ctxmem.errors import BudgetError, InputError
 from ctxmem.schema import Alternative, Section
 from ctxmem.selected import Prefix, RunCosts, SelectionResult
 from ctxmem.selection.holders import Holders
-from ctxmem.selection.requirement import EXCLUDED, OPTIONAL, REQUIRED, segment_requirement
+from ctxmem.selection.requirement import (
+    EXCLUDED,
+    OPTIONAL,
+    REQUIRED,
+    segment_requirement,
+    with_held,
+)
 from ctxmem.selection.result import NativeSelection, Range, inside
 
 ALIKE = 0.35
@@ -56,6 +62,7 @@ class WindowSelection:
             requirements hold regardless.
         query: the question.
         held: ranges of merged texts that are taken first if they fit.
+        sentences: parts of sentences and lines are not added to these.
         prefix: pieces of the previous window; the first of them stay unless others have more value.
     """
 
@@ -70,6 +77,7 @@ class WindowSelection:
         min_density: float = 0.0,
         query: str | None = None,
         held: Sequence[Range] = (),
+        sentences: bool = False,
         prefix: Sequence[Prefix] = (),
     ) -> None:
         self.table = table
@@ -93,13 +101,9 @@ class WindowSelection:
         self._read_units()
         self._read_bundles()
         self.requirement = self._requirement()
-        held_units = np.zeros(len(self.tokens), dtype=np.bool_)
-        held_units[: len(table.segment_span)] = inside(table, held)
-        self.held = np.where(
-            held_units & (self.requirement == OPTIONAL), REQUIRED, self.requirement
-        )
-        self.held = self.held.astype(np.uint8)
+        self.held = with_held(self.requirement, table, inside(table, held), sentences=sentences)
         self.holds = bool(held)
+        self.narrowed = sentences and self.holds
 
     @property
     def few(self) -> bool:
@@ -122,8 +126,11 @@ class WindowSelection:
         if self.prefix:
             return self._solve_with_prefix(limit)
         for requirement in (self.held, self.requirement):  # the held ranges may not fit
-            found = self._select(requirement, limit, bounded=limit > self.bounded_at)
+            narrowed, bounded = self.narrowed and requirement is self.held, limit > self.bounded_at
+            found = self._select(requirement, limit, bounded=bounded and not narrowed)
             if found.outcome == "found":
+                if narrowed:
+                    found = found.among(self._select(self.requirement, limit, bounded=bounded))
                 self.bounded_at = max(self.bounded_at, limit)
                 return self._result(found)
             if not self.holds:

@@ -374,6 +374,7 @@ bool OutlineReader::starts_block(std::size_t i, bool running_stops) const {
         return true;
     const Marker marker = marker_of(here);
     if (marker.size > 0 && (marker.bullet || running_stops)) return true;
+    if (running_stops && here.starts_with("#. ")) return true;  // reStructuredText numbers it
     if (is_table_row(here) || here.starts_with("<table") || here.starts_with("<tr")) return true;
     if (running_stops && (here[0] == '{' || here.starts_with("[{") || here == "[")) return true;
     if (i + 1 < count() && !blank(i + 1) && here.find('|') != here.npos &&

@@ -12,13 +12,15 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::size_t kLongSentence = 160;  // bytes of a sentence that names nothing
-constexpr std::size_t kWholeItem = 240;     // bytes up to which an item is one unit
-constexpr std::size_t kProcedure = 1000;    // bytes up to which a list is shown whole or not at all
-constexpr std::size_t kFewItems = 9;        // items that such a list has at most
-constexpr std::size_t kLongStep = 200;      // bytes; greatest mean length of a procedure's steps
-constexpr std::size_t kMostWarnings = 4;    // warnings of a procedure shown with each step, at most
-constexpr std::size_t kLongName = 100;      // bytes; longest first line of an entry
+constexpr std::size_t kLongSentence = 160;   // bytes of a sentence that names nothing
+constexpr std::size_t kWholeItem = 240;      // bytes up to which an item is one unit
+constexpr std::size_t kClauseTitle = 60;     // bytes of the title of a clause, at most
+constexpr std::size_t kFirstSentence = 120;  // bytes of a first sentence that the others need
+constexpr std::size_t kProcedure = 1000;  // bytes up to which a list is shown whole or not at all
+constexpr std::size_t kFewItems = 9;      // items that such a list has at most
+constexpr std::size_t kLongStep = 200;    // bytes; greatest mean length of a procedure's steps
+constexpr std::size_t kMostWarnings = 4;  // warnings of a procedure shown with each step, at most
+constexpr std::size_t kLongName = 100;    // bytes; longest first line of an entry
 
 bool is_name(char c) { return is_alpha(c) || is_digit(c) || c == '_' || c == '-'; }
 
@@ -188,11 +190,9 @@ std::size_t OutlineReader::take_item(std::size_t i) {
     if (end - begin <= std::min(kWholeItem, options_.room)) {
         add(begin, SpanKind::list_item, lead);
     } else {
-        add_sentences(begin, end, begin + marker.size, SpanKind::list_item, lead);
-        // "9.2 Termination.": the sentences of a clause need its title.
-        const auto head = static_cast<std::size_t>(first);
-        if (head + 1 < units_.size() && units_[head + 1].start - units_[head].start <= 60)
-            for (std::size_t u = head + 1; u < units_.size(); ++u) units_[u].need = first;
+        const std::size_t said = skip_space(text_, begin + marker.size, end);
+        add_sentences(begin, end, said, SpanKind::list_item, lead);
+        tie_to_first(first, lead, marker.bullet || field || style == '1' || style == '#');
     }
     lists_.back().items.push_back(first);
     lists_.back().bytes += end - begin;
@@ -203,6 +203,19 @@ std::size_t OutlineReader::take_item(std::size_t i) {
     lead_ = {next_unit() - 1, last, indent, colon, said.ends_with("::")};
     if (names_what_follows(here.substr(marker.size)) && !lead_.colon) lead_ = {};
     return last + 1;
+}
+
+// The sentences of an item need its first one, which says what it is about: the title of a clause
+// ("9.2 Termination.") or, of points and steps, a sentence of moderate length. Those that need
+// another sentence of the item keep that.
+void OutlineReader::tie_to_first(std::int32_t first, std::int32_t lead, bool point) {
+    const auto head = static_cast<std::size_t>(first);
+    std::size_t next = head + 1;  // after the parts of the first sentence
+    while (next < units_.size() && (units_[next].flags & kPart) != 0) ++next;
+    if (next >= units_.size()) return;
+    if (units_[next].start - units_[head].start > (point ? kFirstSentence : kClauseTitle)) return;
+    for (std::size_t u = head + 1; u < units_.size(); ++u)
+        if (units_[u].need == lead) units_[u].need = first;
 }
 
 // Continues the open list with this indentation and kind of marker, if there is one: after the

@@ -181,6 +181,7 @@ private:
 
     // Lists, entries, directives: outline_lists.cpp
     std::size_t take_item(std::size_t i);
+    void tie_to_first(std::int32_t first, std::int32_t lead, bool point);
     bool go_on_with_list(int indent, char style);
     std::int32_t lead_of_list(std::size_t i, bool begins);
     bool is_long_sentence(std::int32_t unit, std::size_t read) const;
@@ -261,6 +262,7 @@ private:
     std::size_t take_records(std::size_t i);
     std::size_t take_entries(std::size_t i);
     LineKind kind(std::size_t i) const;
+    bool is_above_values(std::size_t i) const;
     bool keyed(std::size_t i) const;
     bool states_code(std::size_t i, std::size_t last) const;
     bool opens_more(std::size_t k, std::size_t last) const;

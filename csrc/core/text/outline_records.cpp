@@ -91,18 +91,70 @@ bool lacks_value(std::string_view rest) {
     }
 }
 
+// The end of the part of a title that begins at byte `at`: a quoted key or a bare one; `at` if there
+// is none.
+std::size_t title_key_end(std::string_view content, std::size_t at) {
+    const char quote = content[at];
+    if (quote != '"' && quote != '\'') {
+        while (at < content.size() && is_key(content[at]) && content[at] != '.') ++at;
+        return at;
+    }
+    for (std::size_t k = at + 1; k < content.size(); ++k) {
+        if (content[k] == quote) return k + 1;
+        if (content[k] == '\\' && quote == '"') ++k;
+    }
+    return at;
+}
+
+// Whether a line is the title of a section with a quoted key: ["a b"], ["a.b"."c"], [[x.'y z']],
+// and [remote "origin"], perhaps with a comment after it.
+bool is_quoted_section(std::string_view content) {
+    const std::size_t brackets = content.size() > 1 && content[1] == '[' ? 2 : 1;
+    std::size_t at = brackets;
+    const auto skip_spaces = [&] {
+        while (at < content.size() && (content[at] == ' ' || content[at] == '\t')) ++at;
+    };
+    bool quoted = false;
+    for (int keys = 0;; ++keys) {
+        skip_spaces();
+        if (at >= content.size()) return false;
+        const bool quote = content[at] == '"' || content[at] == '\'';
+        const std::size_t end = title_key_end(content, at);
+        if (end == at) return false;
+        quoted = quoted || quote;
+        at = end;
+        skip_spaces();
+        if (at < content.size() && content[at] == '.') {
+            ++at;
+        } else if (at >= content.size() || content[at] != '"' || quote || keys > 0) {
+            break;
+        }
+    }
+    if (!quoted || content.substr(at, brackets) != std::string_view("]]").substr(0, brackets))
+        return false;
+    at += brackets;
+    skip_spaces();
+    return at >= content.size() || content[at] == '#' || content[at] == ';';
+}
+
 // Whether a line is the title of a section, perhaps with a comment after it: "[a.b]", "[[a]]",
-// "[a.\"b c\"] # d". An array of JSON is none.
+// "[a.\"b c\"] # d". An array of JSON with several values is none.
 bool is_section(std::string_view content) {
     if (content[0] != '[') return false;
+    if (is_quoted_section(content)) return true;
     const std::size_t mark = content.find_last_of(";#");
     if (mark != content.npos && mark > 0 && content[mark - 1] == ' ')
         content = content.substr(0, content.find_last_not_of(' ', mark - 1) + 1);
     if (content.size() < 3 || content.back() != ']') return false;
     if (content[1] == '[') return true;
-    const bool dotted = is_alpha(content[1]) && content.find(".\"") != content.npos;
-    return content.find(',') == content.npos &&
-           (dotted || content.find_first_of("\"'") == content.npos);
+    return content.find(',') == content.npos && content.find_first_of("\"'") == content.npos;
+}
+
+// Whether the title of a section could be an array of JSON with one value: ["a b"], [[1]].
+bool may_be_array(std::string_view content) {
+    const std::size_t at = content.find_first_not_of("[ ");
+    return at != content.npos && (content[at] == '"' || content[at] == '-' ||
+                                  is_digit(content[at]) || content[at] == '{');
 }
 
 LineKind kind_of(std::string_view content) {
@@ -174,6 +226,7 @@ bool is_statement(std::string_view content) {
 std::size_t OutlineReader::take_json(std::size_t i) {
     const std::string_view here = content(i);
     if ((here[0] != '{' && here[0] != '[') || wasted_ > 2 * text_.size()) return 0;
+    if (here[0] == '[' && kind(i) == LineKind::section && is_above_values(i)) return 0;
     // JSON indented over several lines is read line by line, as a record.
     if (here.size() == 1 && !blank(i + 1) && line(i + 1).indent > line(i).indent) {
         if (record_end(i, kTold) > i) return 0;
@@ -258,8 +311,25 @@ bool OutlineReader::states_code(std::size_t i, std::size_t last) const {
 }
 
 LineKind OutlineReader::kind(std::size_t i) const {
-    if (kinds_[i] == LineKind::unread) kinds_[i] = kind_of(content(i));
-    return kinds_[i];
+    if (kinds_[i] != LineKind::unread) return kinds_[i];
+    const LineKind what = kind_of(content(i));
+    const bool array = what == LineKind::section && may_be_array(content(i)) && !is_above_values(i);
+    return kinds_[i] = array ? LineKind::other : what;
+}
+
+// Whether the first line below line i that is no comment sets a value, or is the title of another
+// section of settings.
+bool OutlineReader::is_above_values(std::size_t i) const {
+    std::size_t below = filled(i + 1);
+    LineKind what = LineKind::comment;
+    for (std::size_t k = 0; k < kComments && what == LineKind::comment; ++k) {
+        if (below >= count()) return options_.format == Format::record;
+        what = kind_of(content(below));
+        if (what == LineKind::comment) below = filled(below + 1);
+    }
+    if (what == LineKind::section) return options_.format == Format::record;
+    const bool keyed = what == LineKind::member || what == LineKind::opener;
+    return keyed && content(below).find('=') < content(below).find(':');
 }
 
 // Whether line i is a key with its value, a key that opens a nested block, or a section.
@@ -412,7 +482,7 @@ bool OutlineReader::opens_more(std::size_t k, std::size_t last) const {
 std::int32_t OutlineReader::add_record(std::size_t k, std::size_t last, std::int32_t owning) {
     const std::string_view said = content(k);
     const int indent = line(k).indent;
-    const LineKind what = kind_of(said);
+    const LineKind what = this->kind(k);
     const bool dashed = said[0] == '-';
     std::size_t below = filled(k + 1);
     while (below <= last && below < k + kComments && kind(below) == LineKind::comment)

@@ -192,6 +192,9 @@ bool OutlineReader::tie_exception(std::int32_t rule, std::int32_t sentence, std:
             unit.need = part - 1;
             if (unit.also == part - 1) unit.also = kNoSpan;
         }
+    // The further parts of an exception need the part before them: without it they read as a rule.
+    for (std::int32_t part = sentence + 1; part < next_unit(); ++part)
+        units_[static_cast<std::size_t>(part)].need = part - 1;
     return true;
 }
 
