@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 # package. With this, they are found in both.
 __path__ = extend_path(__path__, __name__)
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from ctxmem import scale as scale
