@@ -7,8 +7,6 @@ import json
 import logging
 import os
 import random
-import subprocess
-import sys
 
 import pytest
 from chats import no_half_pairs, random_anthropic, random_chat, same_objects, user
@@ -208,14 +206,3 @@ def test_options_are_checked_when_the_callback_is_made():
     for wrong in ({"budget": 0}, {"budget": 9, "low_water": 2}, {"budget": 9, "provider": "x"}):
         with pytest.raises((BudgetError, ctxmem.InputError)):
             ContextCallback(**wrong)
-
-
-def test_without_litellm_the_extra_is_named():
-    code = (
-        "import sys; sys.modules['litellm'] = None\n"
-        "import ctxmem\n"
-        "try:\n    import ctxmem.adapters.litellm\n"
-        "except ctxmem.MissingExtraError as error:\n    print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'ctxmem[litellm]'" in done.stdout
