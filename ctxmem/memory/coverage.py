@@ -145,7 +145,7 @@ class Coverage:
 
     def cost_of(self, plan: Plan) -> float:
         """Return what the window of a plan costs."""
-        kept: Sequence[Entry] = [*self.state.entries[: plan.keep], *plan.entries]
+        kept: Sequence[Entry] = plan.layout(self.state.entries)
         tail = sum(tokens for _, _, tokens in plan.pending)
         tail += sum(note.tokens for note in plan.notes)
         stable = sum(entry.tokens for entry in kept)
