@@ -18,9 +18,9 @@ from ctxmem.memory.ledger import (
     render,
 )
 from ctxmem.memory.plan import Plan
-from ctxmem.memory.resident import Entry as Shown
-from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Held
+from ctxmem.memory.session_state import Entry as Shown
+from ctxmem.memory.session_state import SessionState
 
 SHARE = 0.3
 """The block may take this share of the budget, the weakest entries are left out first, ..."""
@@ -63,7 +63,7 @@ class Binding:
     """
 
     def __init__(
-        self, state: Resident, meter: Meter, finder: Finder | None, *, active: bool
+        self, state: SessionState, meter: Meter, finder: Finder | None, *, active: bool
     ) -> None:
         self.state, self.meter, self.active = state, meter, active
         self._finder = finder

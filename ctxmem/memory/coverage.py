@@ -17,7 +17,7 @@ from itertools import accumulate
 
 from ctxmem.memory.cost_tracker import CostTracker, Outlook
 from ctxmem.memory.plan import Plan
-from ctxmem.memory.resident import Entry, Resident
+from ctxmem.memory.session_state import Entry, SessionState
 from ctxmem.pricing import Prices
 
 _ROUNDING = 1e-6
@@ -50,7 +50,7 @@ class PlanAttempt:
 class Coverage:
     """What the next window of one session may cost, and what plans of it would cost."""
 
-    def __init__(self, state: Resident, prices: Prices, costs: CostTracker) -> None:
+    def __init__(self, state: SessionState, prices: Prices, costs: CostTracker) -> None:
         self.state, self.prices, self.costs = state, prices, costs
         self.head = 0  # tokens of the request before its messages
         self.outlook: Outlook | None = None

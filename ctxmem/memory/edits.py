@@ -15,8 +15,8 @@ from ctxmem.memory.items import Item
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
 from ctxmem.memory.rereads import rereads
-from ctxmem.memory.resident import Entry, Resident, ids_of, named_in
 from ctxmem.memory.schedule import Cut, Span
+from ctxmem.memory.session_state import Entry, SessionState, ids_of, named_in
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event
 from ctxmem.pricing import Prices
@@ -53,7 +53,7 @@ class EditPlanner:
 
     def __init__(
         self,
-        state: Resident,
+        state: SessionState,
         meter: Meter,
         prices: Prices,
         *,

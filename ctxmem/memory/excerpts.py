@@ -12,7 +12,7 @@ from ctxmem.memory.items import Item
 from ctxmem.memory.json_parts import is_json
 from ctxmem.memory.outlines import kind_of, lines_room, outline_places
 from ctxmem.memory.plan import Plan
-from ctxmem.memory.resident import Resident, shortened
+from ctxmem.memory.session_state import SessionState, shortened
 from ctxmem.memory.texts import has_results, with_long_texts, with_results
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event
@@ -45,7 +45,7 @@ class Outline(NamedTuple):
 class ExcerptPlanner:
     """Plans the excerpts and outlines of one session's items."""
 
-    def __init__(self, state: Resident, meter: Meter, visibility: VisibilityTracker) -> None:
+    def __init__(self, state: SessionState, meter: Meter, visibility: VisibilityTracker) -> None:
         self.state, self.meter, self.visibility = state, meter, visibility
 
     def outlined(self, item: Item) -> Outline:

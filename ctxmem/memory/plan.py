@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.memory.resident import Entry
+from ctxmem.memory.session_state import Entry
 from ctxmem.memory.window import Event
 
 

@@ -24,7 +24,7 @@ from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
 from ctxmem.memory.receipts import Receipts
 from ctxmem.memory.repeats import LEAST_SAVED, RepeatIndex
-from ctxmem.memory.resident import Resident, Shown, shortened
+from ctxmem.memory.session_state import SessionState, Shown, shortened
 from ctxmem.memory.texts import has_results
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event
@@ -53,7 +53,7 @@ class WindowPlanner:
 
     def __init__(
         self,
-        state: Resident,
+        state: SessionState,
         meter: Meter,
         prices: Prices,
         *,

@@ -32,10 +32,10 @@ from ctxmem.memory.plan import Plan
 from ctxmem.memory.planner import request_too_long
 from ctxmem.memory.receipts import Receipt
 from ctxmem.memory.records import RecordMaker, check_number, seconds_of
-from ctxmem.memory.resident import Entry as Shown
-from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
 from ctxmem.memory.session_log import SessionLog, damage_callback, exported, write_rows
+from ctxmem.memory.session_state import Entry as Shown
+from ctxmem.memory.session_state import SessionState
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import MemoryStats, MemoryWindow, Page
@@ -225,7 +225,7 @@ class Memory:
         return self._own + self.head
 
     @property
-    def _state(self) -> Resident:
+    def _state(self) -> SessionState:
         return self._session.state
 
     # Appending ------------------------------------------------------------------------------------
