@@ -351,10 +351,9 @@ class Auditor:
                 model=chat.model,
                 time=chat.time,
             )
-        asked = _is_of_model(call.messages)
+        answered = _is_of_model(call.messages) and not call.restart
         again = call.turn == chat.turn
-        asked = asked and not call.restart
-        if asked:
+        if answered:
             chat.turn = call.turn or ""
         chat.place = call.place
         if call.restart:
@@ -366,7 +365,7 @@ class Auditor:
             chat.characters += _PENDING
             for message in call.messages:
                 chat.characters += _length(message)
-        if asked:
+        if answered:
             chat.pending.pop()
             self._take_pending(chat, call.model)
             session.about = session.about or chat.about
