@@ -2,6 +2,7 @@
 // both, throws in both or in neither, and leaves both with the same pages, states, uses and tokens.
 // Which page goes is the policy's choice for most policies; for lru and fifo the model knows it.
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <stdexcept>
 #include <vector>
@@ -401,8 +402,8 @@ private:
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::Input input(data, size);
     const std::uint8_t choice = input.byte();
-    Model model(kPolicies[choice % std::size(kPolicies)],
-                choice >= 128 ? 3 : PageTable::kRememberAll);
+    const std::size_t remember = choice >= 128 ? 3 : std::numeric_limits<std::size_t>::max();
+    Model model(kPolicies[choice % std::size(kPolicies)], remember);
     for (int steps = 0; !input.empty() && steps < 300; ++steps) {
         model.step(input);
         model.check();

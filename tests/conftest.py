@@ -133,8 +133,17 @@ def upstream():
 
 
 @pytest.fixture(scope="module")
+def provider():
+    """Return an upstream that refuses what a provider refuses, and else answers as one."""
+    from upstream.server import Upstream
+
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def strict():
-    """Return an upstream that refuses what a provider refuses, and else answers "Done."."""
+    """Return such an upstream that always answers "Done."."""
     from upstream.app import App
     from upstream.server import Upstream
 

@@ -5,8 +5,6 @@
 import inspect
 import json
 import random
-import subprocess
-import sys
 
 import pytest
 from chats import no_half_pairs, random_chat, same_objects
@@ -292,14 +290,3 @@ def test_a_pipeline_trims_before_the_model_and_ends_with_what_does_not_fit():
     assert 1 < len(sent) < 20
     with pytest.raises(Exception, match="message 0"):
         pipeline.run({"trimmer": {"messages": [ChatMessage.from_user("word " * 90)]}})
-
-
-def test_without_haystack_the_extra_is_named():
-    code = (
-        "import sys; sys.modules['haystack'] = None\n"
-        "import ctxmem\n"
-        "try:\n    import ctxmem.adapters.haystack\n"
-        "except ctxmem.MissingExtraError as error:\n    print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'ctxmem[haystack]'" in done.stdout

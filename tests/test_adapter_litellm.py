@@ -7,8 +7,6 @@ import json
 import logging
 import os
 import random
-import subprocess
-import sys
 
 import pytest
 from chats import no_half_pairs, random_anthropic, random_chat, same_objects, user
@@ -46,8 +44,8 @@ async def by_proxy(made, data, call_type="completion"):
     return await made.async_pre_call_hook(None, DualCache(), data, call_type)
 
 
-class Upstream(litellm.CustomLLM):
-    """A provider that remembers what it was sent."""
+class Model(litellm.CustomLLM):
+    """A model that remembers what it was sent."""
 
     def __init__(self):
         super().__init__()
@@ -59,8 +57,8 @@ class Upstream(litellm.CustomLLM):
 
 
 @pytest.fixture
-def upstream(monkeypatch):
-    made = Upstream()
+def model(monkeypatch):
+    made = Model()
     monkeypatch.setattr(
         litellm, "custom_provider_map", [{"provider": "kept", "custom_handler": made}]
     )
@@ -72,22 +70,22 @@ def test_it_is_a_custom_logger():
     assert isinstance(ContextCallback(100), CustomLogger)
 
 
-async def test_the_sdk_sends_what_fits_and_the_caller_s_list_stays(callback, upstream):
+async def test_the_sdk_sends_what_fits_and_the_caller_s_list_stays(callback, model):
     given = copy.deepcopy(LONG)
     answer = await litellm.acompletion(model="kept/m", messages=given)
     assert "Yes." == answer.choices[0].message.content
-    (sent,) = upstream.sent
+    (sent,) = model.sent
     assert LONG == given
     assert LONG[-len(sent) :] == sent
     assert 1 < len(sent) < 20
     assert ctxmem.count_messages(sent) == callback.last.tokens <= 120
 
 
-async def test_a_router_of_the_sdk_is_cut_too(callback, upstream):
+async def test_a_router_of_the_sdk_is_cut_too(callback, model):
     deployment = {"model_name": "alias", "litellm_params": {"model": "kept/m"}}
     router = litellm.Router(model_list=[deployment])
     await router.acompletion(model="alias", messages=copy.deepcopy(LONG))
-    assert 1 < len(upstream.sent[0]) < 20
+    assert 1 < len(model.sent[0]) < 20
 
 
 async def test_the_proxy_s_own_dispatch_hands_the_cut_request_on(callback):
@@ -208,14 +206,3 @@ def test_options_are_checked_when_the_callback_is_made():
     for wrong in ({"budget": 0}, {"budget": 9, "low_water": 2}, {"budget": 9, "provider": "x"}):
         with pytest.raises((BudgetError, ctxmem.InputError)):
             ContextCallback(**wrong)
-
-
-def test_without_litellm_the_extra_is_named():
-    code = (
-        "import sys; sys.modules['litellm'] = None\n"
-        "import ctxmem\n"
-        "try:\n    import ctxmem.adapters.litellm\n"
-        "except ctxmem.MissingExtraError as error:\n    print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'ctxmem[litellm]'" in done.stdout

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import random
-import subprocess
-import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -303,14 +301,3 @@ async def test_what_does_not_fit_is_named_before_the_model_is_called():
         await Runner.run(agent, "word " * 90, run_config=config)
     assert ("message 0 (user)",) == caught.value.pinned
     assert [] == model.sent
-
-
-def test_without_the_sdk_the_extra_is_named():
-    code = (
-        "import sys; sys.modules['agents'] = None\n"
-        "import ctxmem\n"
-        "try:\n    import ctxmem.adapters.openai_agents\n"
-        "except ctxmem.MissingExtraError as error:\n    print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'ctxmem[openai-agents]'" in done.stdout

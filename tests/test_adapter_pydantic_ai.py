@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -297,17 +295,6 @@ def test_what_does_not_fit_is_named_before_the_model_is_called():
     with pytest.raises(BudgetError, match="instructions and tools"):
         agent.run_sync("word " * 90)
     assert [] == model.sent
-
-
-def test_without_pydantic_ai_the_extra_is_named():
-    code = (
-        "import sys; sys.modules['pydantic_ai'] = None\n"
-        "import ctxmem\n"
-        "try:\n    import ctxmem.adapters.pydantic_ai\n"
-        "except ctxmem.MissingExtraError as error:\n    print(error)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'ctxmem[pydantic-ai]'" in done.stdout
 
 
 def test_versions_are_those_of_the_documentation():

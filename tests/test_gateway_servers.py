@@ -47,13 +47,12 @@ def shared(request, monkeypatch):
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
+def upstream(upstream: Upstream) -> Upstream:
     async def answer(request: Request, writer) -> None:
         writer.write(reply(ANSWER))
 
-    made = Upstream(answer)
-    yield made
-    made.close()
+    upstream.handler = answer
+    return upstream
 
 
 @contextmanager

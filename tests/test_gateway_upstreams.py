@@ -29,13 +29,6 @@ from ctxmem.gateway.telemetry.logs import Seldom
 CREDENTIALS = "Basic " + base64.b64encode(b"me:p@ss").decode()
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    made = Upstream()
-    yield made
-    made.close()
-
-
 async def ask(upstreams: Upstreams, url: str, path: bytes = b"/v1/models") -> tuple[int, bytes]:
     answer = await begin(upstreams, url, path)
     body = b"".join([part async for part in answer.parts()])

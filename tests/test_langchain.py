@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 from pathlib import Path
 
@@ -13,10 +12,6 @@ from chats import words
 import ctxmem
 
 pytest.importorskip("langchain")
-from langchain.agents.middleware import (
-    SummarizationMiddleware,
-    types,
-)
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from langchain_core.messages import trim_messages as theirs
@@ -31,10 +26,6 @@ from ctxmem.adapters.langchain import (
     pack_documents,
     token_counter,
 )
-
-# What came after langchain 1.0.
-STATS = hasattr(types, "ExtendedModelResponse")
-SUMMARIZER = "summarizer" in inspect.signature(SummarizationMiddleware).parameters
 
 CORPUS = json.loads((Path(__file__).parent / "data" / "histories.json").read_text("utf-8"))
 

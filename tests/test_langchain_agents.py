@@ -372,7 +372,6 @@ HIDDEN = "import sys; sys.modules.update({{name: None for name in {names}}})\n"
 @pytest.mark.parametrize(
     ("names", "code", "said"),
     [
-        (["langchain_core"], "import ctxmem.adapters.langchain", "ctxmem[langchain]"),
         (
             ["langchain"],
             "from ctxmem.adapters.langchain import token_counter, ContextMiddleware",

@@ -15,7 +15,7 @@ from ctxmem import BudgetError, Chunk, InputError, InputTypeError, Memory, Sessi
 from ctxmem.memory.identifiers import Reuse, identifiers
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.receipts import Receipts
-from ctxmem.memory.resident import LONGEST_PAGE, page_cuts
+from ctxmem.memory.session_state import LONGEST_PAGE, page_cuts
 from ctxmem.memory.tables import tabled
 from ctxmem.policies import POLICIES
 

@@ -12,7 +12,7 @@ from ctxmem.chat.counting import Meter
 from ctxmem.memory import schedule
 from ctxmem.memory.identifiers import Reuse
 from ctxmem.memory.repeats import RepeatIndex
-from ctxmem.memory.resident import Resident
+from ctxmem.memory.session_state import SessionState
 from ctxmem.memory.visibility import MISS_SHARE, VisibilityTracker
 from ctxmem.pricing import PRICES, Bill, Block
 
@@ -77,7 +77,7 @@ def test_short_runs_are_shown(lines, tool):
 
 
 def test_no_mark_names_a_page_that_the_window_does_not_show():
-    state = Resident(Meter("o200k_base", None).message, list)
+    state = SessionState(Meter("o200k_base", None).message, list)
     index = RepeatIndex(state)
     memory = Memory(8000)
     memory.append([call(0), result(0, LISTING), call(1), result(1, LISTING)])
@@ -130,7 +130,7 @@ def test_what_the_end_of_a_window_showed_counts_as_shown():
 
 
 def test_needs_are_met_until_one_in_so_many_is_missed():
-    tracker = VisibilityTracker(Resident(len, list), Reuse())
+    tracker = VisibilityTracker(SessionState(len, list), Reuse())
     assert tracker.needs_met
     tracker.misses = 2
     assert not tracker.needs_met

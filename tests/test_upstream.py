@@ -45,13 +45,6 @@ from upstream_requests import (
 )
 from usages import png
 
-
-@pytest.fixture(scope="module")
-def upstream():
-    with Upstream() as running:
-        yield running
-
-
 # Anthropic Messages: what is refused, and the words by which
 
 ANTHROPIC_REFUSED = [
@@ -119,8 +112,8 @@ ANTHROPIC_REFUSED = [
 
 
 @pytest.mark.parametrize(("words", "body"), ANTHROPIC_REFUSED)
-def test_anthropic_refuses(upstream, words, body):
-    response = post(upstream, MESSAGES, body)
+def test_anthropic_refuses(provider, words, body):
+    response = post(provider, MESSAGES, body)
     assert (400, "invalid_request_error") == (
         response.status_code,
         response.json()["error"]["type"],
@@ -144,31 +137,31 @@ ANTHROPIC_TAKEN = [
 
 
 @pytest.mark.parametrize("body", ANTHROPIC_TAKEN)
-def test_anthropic_takes(upstream, body):
-    response = post(upstream, MESSAGES, body)
+def test_anthropic_takes(provider, body):
+    response = post(provider, MESSAGES, body)
     assert 200 == response.status_code, response.text
     counted_fields = ("model", "messages", "system", "tools", "tool_choice")
-    counted = post(upstream, COUNT, {key: body[key] for key in body if key in counted_fields})
+    counted = post(provider, COUNT, {key: body[key] for key in body if key in counted_fields})
     usage = response.json()["usage"]
     kinds = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     assert sum(usage[kind] for kind in kinds) == counted.json()["input_tokens"]
 
 
-def test_the_older_version_takes_sampling_parameters(upstream):
+def test_the_older_version_takes_sampling_parameters(provider):
     headers = headers_of(MESSAGES, version=OLD_VERSION)
-    assert 200 == post(upstream, MESSAGES, messages(temperature=0.3), headers=headers).status_code
-    wrong = post(upstream, MESSAGES, messages(temperature=2), headers=headers)
+    assert 200 == post(provider, MESSAGES, messages(temperature=0.3), headers=headers).status_code
+    wrong = post(provider, MESSAGES, messages(temperature=2), headers=headers)
     assert "range: 0..1" in said(wrong)
 
 
-def test_the_count_takes_no_limit_on_the_answer(upstream):
-    assert "max_tokens: Extra inputs" in said(post(upstream, COUNT, messages()))
+def test_the_count_takes_no_limit_on_the_answer(provider):
+    assert "max_tokens: Extra inputs" in said(post(provider, COUNT, messages()))
 
 
-def test_fields_of_beta_need_beta(upstream):
+def test_fields_of_beta_need_beta(provider):
     body = messages(context_management={"edits": []})
-    assert "context_management: Extra inputs" in said(post(upstream, MESSAGES, body))
-    assert 200 == post(upstream, MESSAGES + "?beta=true", body).status_code
+    assert "context_management: Extra inputs" in said(post(provider, MESSAGES, body))
+    assert 200 == post(provider, MESSAGES + "?beta=true", body).status_code
 
 
 @pytest.mark.parametrize(
@@ -181,8 +174,8 @@ def test_fields_of_beta_need_beta(upstream):
         (400, "anthropic-beta", headers_of(MESSAGES) | {"anthropic-beta": "anything"}),
     ],
 )
-def test_anthropic_refuses_headers(upstream, status, words, headers):
-    response = post(upstream, MESSAGES, messages(), headers=headers)
+def test_anthropic_refuses_headers(provider, status, words, headers):
+    response = post(provider, MESSAGES, messages(), headers=headers)
     assert status == response.status_code and words in said(response)
 
 
@@ -190,20 +183,20 @@ def test_anthropic_refuses_headers(upstream, status, words, headers):
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"a": NaN}', b"[1]", b'{"a": "\xff"}', b'{"a": "\\ud800"}']
 )
-def test_what_is_no_json_object_is_refused(upstream, path, content):
+def test_what_is_no_json_object_is_refused(provider, path, content):
     headers = headers_of(path) | {"content-type": "application/json"}
-    response = CLIENT.post(upstream.url + path, content=content, headers=headers)
+    response = CLIENT.post(provider.url + path, content=content, headers=headers)
     assert 400 == response.status_code
     assert "JSON" in said(response)
 
 
-def test_bodies_may_be_compressed(upstream):
+def test_bodies_may_be_compressed(provider):
     headers = headers_of(CHAT) | {"content-type": "application/json", "content-encoding": "gzip"}
     content = gzip.compress(json.dumps(chat()).encode())
-    assert 200 == CLIENT.post(upstream.url + CHAT, content=content, headers=headers).status_code
-    assert upstream.records[-1].body == content
-    assert json.loads(upstream.records[-1].decoded) == chat()
-    wrong = CLIENT.post(upstream.url + CHAT, content=b"{}", headers=headers)
+    assert 200 == CLIENT.post(provider.url + CHAT, content=content, headers=headers).status_code
+    assert provider.records[-1].body == content
+    assert json.loads(provider.records[-1].decoded) == chat()
+    wrong = CLIENT.post(provider.url + CHAT, content=b"{}", headers=headers)
     assert 400 == wrong.status_code and "gzip" in said(wrong)
 
 
@@ -259,8 +252,8 @@ CHAT_REFUSED = [
 
 
 @pytest.mark.parametrize(("words", "body"), CHAT_REFUSED)
-def test_chat_refuses(upstream, words, body):
-    response = post(upstream, CHAT, body)
+def test_chat_refuses(provider, words, body):
+    response = post(provider, CHAT, body)
     assert (400, "invalid_request_error") == (
         response.status_code,
         response.json()["error"]["type"],
@@ -280,8 +273,8 @@ def test_chat_refuses(upstream, words, body):
         chat(stream=True, stream_options={"include_usage": True}, prompt_cache_key="c"),
     ],
 )
-def test_chat_takes(upstream, body):
-    response = post(upstream, CHAT, body)
+def test_chat_takes(provider, body):
+    response = post(provider, CHAT, body)
     assert 200 == response.status_code, response.text
 
 
@@ -323,8 +316,8 @@ RESPONSES_REFUSED = [
 
 
 @pytest.mark.parametrize(("status", "words", "body"), RESPONSES_REFUSED)
-def test_responses_refuses(upstream, status, words, body):
-    response = post(upstream, RESPONSES, body)
+def test_responses_refuses(provider, status, words, body):
+    response = post(provider, RESPONSES, body)
     assert status == response.status_code, response.text
     assert words in said(response)
 
@@ -339,44 +332,44 @@ def test_responses_refuses(upstream, status, words, body):
         responses(user({"type": "input_text", "text": "x"})),
     ],
 )
-def test_responses_takes(upstream, body):
-    response = post(upstream, RESPONSES, body)
+def test_responses_takes(provider, body):
+    response = post(provider, RESPONSES, body)
     assert 200 == response.status_code, response.text
 
 
-def test_a_response_that_was_stored_can_be_continued(upstream):
-    first = post(upstream, RESPONSES, responses()).json()
+def test_a_response_that_was_stored_can_be_continued(provider):
+    first = post(provider, RESPONSES, responses()).json()
     body = responses(HI, previous_response_id=first["id"])
-    assert 200 == post(upstream, RESPONSES, body).status_code
+    assert 200 == post(provider, RESPONSES, body).status_code
     reference = {"type": "item_reference", "id": first["output"][0]["id"]}
-    assert 200 == post(upstream, RESPONSES, responses(HI, reference, HI)).status_code
-    unstored = post(upstream, RESPONSES, responses(store=False)).json()
+    assert 200 == post(provider, RESPONSES, responses(HI, reference, HI)).status_code
+    unstored = post(provider, RESPONSES, responses(store=False)).json()
     body = responses(HI, previous_response_id=unstored["id"])
-    assert 400 == post(upstream, RESPONSES, body).status_code
+    assert 400 == post(provider, RESPONSES, body).status_code
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "k"}, headers_of(CHAT, "invalid")])
-def test_openai_refuses_keys(upstream, headers):
-    assert 401 == post(upstream, CHAT, chat(), headers=headers).status_code
+def test_openai_refuses_keys(provider, headers):
+    assert 401 == post(provider, CHAT, chat(), headers=headers).status_code
 
 
-def test_other_paths_methods_and_models_are_not_there(upstream):
-    assert 404 == post(upstream, "/v1/completions", {}).status_code
-    assert 405 == CLIENT.get(upstream.url + CHAT).status_code
-    assert 404 == post(upstream, MESSAGES, messages(model="gpt-5")).status_code
-    assert 404 == post(upstream, CHAT, chat(model="llama")).status_code
-    head = CLIENT.head(upstream.url + "/")
+def test_other_paths_methods_and_models_are_not_there(provider):
+    assert 404 == post(provider, "/v1/completions", {}).status_code
+    assert 405 == CLIENT.get(provider.url + CHAT).status_code
+    assert 404 == post(provider, MESSAGES, messages(model="gpt-5")).status_code
+    assert 404 == post(provider, CHAT, chat(model="llama")).status_code
+    head = CLIENT.head(provider.url + "/")
     assert 404 == head.status_code and head.content == b""
 
 
 @pytest.mark.parametrize("path", [MESSAGES, CHAT])
-def test_models_are_listed_in_the_shape_of_the_provider(upstream, path):
-    listed = CLIENT.get(upstream.url + "/v1/models", headers=headers_of(path)).json()
+def test_models_are_listed_in_the_shape_of_the_provider(provider, path):
+    listed = CLIENT.get(provider.url + "/v1/models", headers=headers_of(path)).json()
     assert ("has_more" in listed) == (path == MESSAGES)
     one = listed["data"][0]["id"]
-    got = CLIENT.get(f"{upstream.url}/v1/models/{one}", headers=headers_of(path)).json()
+    got = CLIENT.get(f"{provider.url}/v1/models/{one}", headers=headers_of(path)).json()
     assert got == listed["data"][0]
-    missing = CLIENT.get(f"{upstream.url}/v1/models/none", headers=headers_of(path))
+    missing = CLIENT.get(f"{provider.url}/v1/models/none", headers=headers_of(path))
     assert 404 == missing.status_code
 
 

@@ -42,7 +42,24 @@ __all__ = ["ContextWindow", "HistoryProcessor", "RequestStats"]
 _ORIGIN = "ctxmem_origin"
 
 
-class HistoryProcessor:
+class _Trimming:
+    """What both have: the options of a trimmer, and the figures of its last call."""
+
+    last: RequestStats | None = None
+
+    def __init__(
+        self,
+        budget: int | Budget,
+        *,
+        counter: object = "o200k_base",
+        provider: str | None = None,
+        low_water: float | None = 0.5,
+    ) -> None:
+        super().__init__()
+        self._trimmer = trimmer(budget, counter, provider, low_water)
+
+
+class HistoryProcessor(_Trimming):
     """Cut the history of an agent to `budget` tokens, by `ctxmem.trim_messages`.
 
     Use it as `Agent(..., capabilities=[ProcessHistory(HistoryProcessor(8000))])`, or before
@@ -63,18 +80,6 @@ class HistoryProcessor:
     >>> len(kept) < 12, kept[-1] is asked[-1]
     (True, True)
     """
-
-    last: RequestStats | None = None
-
-    def __init__(
-        self,
-        budget: int | Budget,
-        *,
-        counter: object = "o200k_base",
-        provider: str | None = None,
-        low_water: float | None = 0.5,
-    ) -> None:
-        self._trimmer = trimmer(budget, counter, provider, low_water)
 
     def __call__(self, messages: list[ModelMessage]) -> list[ModelMessage]:
         """Return the messages that fit, oldest first."""
@@ -132,7 +137,7 @@ def _same_parts(view: Any, origin: Any) -> bool:
 
 if AbstractCapability is not None:
 
-    class ContextWindow(AbstractCapability[Any]):
+    class ContextWindow(_Trimming, AbstractCapability[Any]):
         """Keep every request of an agent within `budget` tokens: instructions, tools, messages.
 
         Use it as `Agent(..., capabilities=[ContextWindow(8000)])`, with `run`, `run_sync` and
@@ -149,19 +154,6 @@ if AbstractCapability is not None:
         >>> window.last.kept, window.last.budget
         (1, 8000)
         """
-
-        last: RequestStats | None = None
-
-        def __init__(
-            self,
-            budget: int | Budget,
-            *,
-            counter: object = "o200k_base",
-            provider: str | None = None,
-            low_water: float | None = 0.5,
-        ) -> None:
-            super().__init__()
-            self._trimmer = trimmer(budget, counter, provider, low_water)
 
         @classmethod
         def get_serialization_name(cls) -> str | None:

@@ -150,8 +150,8 @@ class Auditor:
         paid = None
         if self.payer is not None:
             paid = self.payer.window(window)
-            session.account.add(paid)
-            self.findings.price = Till(window, paid, session.account, self.payer)
+            session.cost.add(paid)
+            self.findings.price = Till(window, paid, session.cost, self.payer)
         session.about = session.about or call.query or _question(segments)
         mark_repeats(window, self.findings)
         if call.messages:
@@ -172,7 +172,7 @@ class Auditor:
             *(call.place, call.time, window.tokens, window.stable, repeated, window.lost, parts),
             paid=paid.money if paid is not None else None,
         )
-        self._account(call, session, row)
+        self._add_to_totals(call, session, row)
         self._draw(window, session.calls)
         if call.lists:
             sizes = {s.text: s.tokens for s in segments if s.retrieved}
@@ -240,7 +240,7 @@ class Auditor:
                 title = f"{_UNPAIRED[finding.kind]}: {session.title}"
                 self.findings.add("broken_pair", about, 0, place, partial(_plain, title, detail))
 
-    def _account(self, call: Call, session: Session, row: Row) -> None:
+    def _add_to_totals(self, call: Call, session: Session, row: Row) -> None:
         totals = self.totals
         totals.calls += 1
         totals.requests += bool(call.messages)
@@ -351,10 +351,9 @@ class Auditor:
                 model=chat.model,
                 time=chat.time,
             )
-        asked = _is_of_model(call.messages)
+        answered = _is_of_model(call.messages) and not call.restart
         again = call.turn == chat.turn
-        asked = asked and not call.restart
-        if asked:
+        if answered:
             chat.turn = call.turn or ""
         chat.place = call.place
         if call.restart:
@@ -366,7 +365,7 @@ class Auditor:
             chat.characters += _PENDING
             for message in call.messages:
                 chat.characters += _length(message)
-        if asked:
+        if answered:
             chat.pending.pop()
             self._take_pending(chat, call.model)
             session.about = session.about or chat.about
@@ -386,11 +385,11 @@ class Auditor:
         if self.payer is not None:
             idle = (call.time or 0.0) - (chat.time or 0.0) if call.time and chat.time else 0.0
             paid = self.payer.turn(call, tokens, chat.sent, idle)
-            session.account.add(paid)
+            session.cost.add(paid)
             chat.paid.append(paid)
             row.paid = paid.money
-            self.findings.price = TranscriptTill(chat.paid[-1:], [], session.account, self.payer)
-        self._account(call, session, row)
+            self.findings.price = TranscriptTill(chat.paid[-1:], [], session.cost, self.payer)
+        self._add_to_totals(call, session, row)
         if len(chat.rows) < DRAWN_ROWS:
             chat.rows.append(row)
         self.totals.compared += tokens if chat.calls or chat.sent else 0
@@ -454,7 +453,7 @@ class Auditor:
         if self.payer is not None:
             sizes = (segment.tokens for segment in chat.segments)
             places = list(zip(chat.starts, sizes, chat.calls_before, strict=True))
-            self.findings.price = TranscriptTill(chat.paid, places, session.account, self.payer)
+            self.findings.price = TranscriptTill(chat.paid, places, session.cost, self.payer)
 
         def place(at: int) -> dict[str, Any]:
             where = {"place": chat.places[at], "session": session.name}
@@ -582,7 +581,7 @@ class Auditor:
                 "lost": session.lost,
                 "first": session.first,
                 "last": session.last,
-                "money": None if self.payer is None else session.account.paid,
+                "money": None if self.payer is None else session.cost.paid,
                 "rows": [
                     {
                         "place": row.place,
@@ -607,7 +606,7 @@ class Auditor:
 
     def _price_growth(self, session: Session, kind: str, tokens: int, at: int | None) -> float:
         assert self.payer is not None
-        got = session.account.claim(session.account.above(session.sizes, session.last // 2))
+        got = session.cost.claim(session.cost.above(session.sizes, session.last // 2))
         self.payer.claimed += got
         return got
 

@@ -105,7 +105,7 @@ NOTHING = Paid(0.0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, False)
 
 
 @dataclass(slots=True)
-class Account:
+class SessionCost:
     """What a session paid and what of it findings claim, which is never more.
 
     A token that two findings are about is claimed by the first.
@@ -373,10 +373,10 @@ def _has_mark(tool: Any) -> bool:
 class Till:
     """Prices the findings of one window, by where they are; none of its tokens is paid twice."""
 
-    def __init__(self, window: Window, paid: Paid, account: Account, payer: Payer) -> None:
+    def __init__(self, window: Window, paid: Paid, session_cost: SessionCost, payer: Payer) -> None:
         self._window = window
         self._paid = paid
-        self._account = account
+        self._session_cost = session_cost
         self._payer = payer
         self._left = paid.money
 
@@ -384,7 +384,7 @@ class Till:
         """Return what `tokens` of a finding cost; `at` is its segment."""
         got = min(self._left, self._price(kind, tokens, at))
         self._left -= got
-        got = self._account.claim(got)
+        got = self._session_cost.claim(got)
         self._payer.claimed += got
         return got
 
@@ -404,10 +404,14 @@ class TranscriptTill:
     """Prices the findings of a chat that was logged message by message and sent with every call."""
 
     def __init__(
-        self, calls: Seq[Paid], places: Seq[tuple[int, int, int]], account: Account, payer: Payer
+        self,
+        calls: Seq[Paid],
+        places: Seq[tuple[int, int, int]],
+        session_cost: SessionCost,
+        payer: Payer,
     ) -> None:
         self._places = places  # of each segment: its start, its tokens, calls made before it came
-        self._account = account
+        self._session_cost = session_cost
         self._payer = payer
         self._rows = np.array([call[2:7] for call in calls], dtype=float).reshape(-1, 5)
         sent = sum(call.tokens for call in calls)
@@ -421,7 +425,7 @@ class TranscriptTill:
             calls = len(self._rows) - calls_before
             whole = self._over_calls(start, size, calls_before)
             cost = whole * tokens / (size * calls) if size and calls else 0.0
-        got = self._account.claim(cost)
+        got = self._session_cost.claim(cost)
         self._payer.claimed += got
         return got
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ctxmem.auditing import fixes
 from ctxmem.auditing.findings import FindingAggregator
-from ctxmem.auditing.paying import Account, Paid
+from ctxmem.auditing.paying import Paid, SessionCost
 from ctxmem.auditing.segments import PARTS, Segment, Window, key_of
 from ctxmem.dedup import contrast
 
@@ -94,7 +94,7 @@ class Session:
     place: dict[str, Any] = field(default_factory=dict)
     about: str = ""  # how its first question begins
     transcript: Transcript | None = None
-    account: Account = field(default_factory=Account)
+    cost: SessionCost = field(default_factory=SessionCost)
 
     @property
     def title(self) -> str:
@@ -212,7 +212,7 @@ class Lines:
 
 
 def add_row(session: Session, row: Row) -> None:
-    """Add a call to the session's account."""
+    """Add the figures of a call to its session."""
     if session.calls == 0:
         session.first = row.tokens
     elif row.tokens < 0.9 * session.last:

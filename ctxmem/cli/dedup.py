@@ -11,7 +11,7 @@ from typing import Any
 from ctxmem.cli import corpus
 from ctxmem.cli.reading import DONE, FOUND, MISUSED, add_counter, print_json, progress
 from ctxmem.cli.texts import Texts, read_texts
-from ctxmem.dedup import difference, find_near_duplicates
+from ctxmem.dedup import Group, difference, find_near_duplicates
 from ctxmem.errors import InputError
 from ctxmem.report import visible
 from ctxmem.report.words import many
@@ -121,25 +121,30 @@ def run(arguments: argparse.Namespace) -> int:
                 "counter": counter.name,
                 "exact": counter.exact,
                 "unread": read.unread,
-                "groups": [
-                    {
-                        "keep": names[group.representative],
-                        "members": [
-                            {"id": names[i], "tokens": tokens[i], "similarity": share, "kind": kind}
-                            for i, share, kind in zip(
-                                group, group.similarities, group.kinds, strict=True
-                            )
-                        ],
-                    }
-                    for group in groups
-                ],
+                "groups": [_as_dict(group, names, tokens) for group in groups],
             }
         )
-        return _ended(groups, read)
-    repeats = len(stays) - len(groups)
+    else:
+        _print_groups(groups, read, tokens, saved)
+    return _ended(groups, read)
+
+
+def _as_dict(group: Group, names: Sequence[str], tokens: Sequence[int]) -> dict[str, Any]:
+    return {
+        "keep": names[group.representative],
+        "members": [
+            {"id": names[i], "tokens": tokens[i], "similarity": share, "kind": kind}
+            for i, share, kind in zip(group, group.similarities, group.kinds, strict=True)
+        ],
+    }
+
+
+def _print_groups(groups: Sequence[Group], read: Texts, tokens: Sequence[int], saved: int) -> None:
+    names, texts = read.names, read.texts
+    repeats = len({i for group in groups for i in group}) - len(groups)
     if not repeats:
         print(f"{many(len(texts), 'text')}, {many(sum(tokens), 'token')}: none repeats another")
-        return _ended(groups, read)
+        return
     print(
         f"{many(len(texts), 'text')}, {many(sum(tokens), 'token')}: {repeats:,} of the texts "
         f"repeat{'s' if repeats == 1 else ''} others, in {many(len(groups), 'group')}; keeping "
@@ -156,7 +161,6 @@ def run(arguments: argparse.Namespace) -> int:
                     else (f"{kind} {share:.2f}, {difference(texts[i], texts[kept])}")
                 )
                 print(visible(f"  {names[i]}  {tokens[i]:,} tokens, {said}"))
-    return _ended(groups, read)
 
 
 def _write_kept(path: str, rows: Sequence[tuple[str, str]]) -> None:
@@ -168,7 +172,7 @@ def _write_kept(path: str, rows: Sequence[tuple[str, str]]) -> None:
         raise InputError(f"{path} cannot be written ({error.strerror})") from None
 
 
-def _ended(groups: Sequence[Any], read: Texts) -> int:
+def _ended(groups: Sequence[Group], read: Texts) -> int:
     """Say what was not read, and return the exit code: no gate passes what was not read."""
     for reason in read.reasons() if groups else ():
         print(f"ctxmem dedup: {visible(reason)}", file=sys.stderr)

@@ -174,7 +174,7 @@ class Gateway:
         if wire is None:
             kept = Kept(self._held, _UNREAD_KEPT)
             client.body = Body(client.receive, kept, self.settings.most_body)
-            await self._pass(client, place, target, without_token(headers), None, started)
+            await self._relay(client, place, target, without_token(headers), None, started)
             return
         exchange = Exchange(wire, self.door.tenant(headers), next(self._numbers))
         exchange.facts = {
@@ -189,8 +189,7 @@ class Gateway:
         client.body = Body(
             client.receive, Kept(self._held, self.settings.most_read), self.settings.most_body
         )
-        way = self._change if self._changes else self._pass
-        await way(client, place, target, without_token(headers), exchange, started)
+        await self._relay(client, place, target, without_token(headers), exchange, started)
 
     def _problem(self, client: Client, place: Place | None) -> tuple[int, str] | None:
         """Return why a request is not passed on."""
@@ -207,7 +206,7 @@ class Gateway:
             return 413, f"the request has more than {self.settings.most_body} bytes"
         return None
 
-    async def _pass(
+    async def _relay(
         self,
         client: Client,
         place: Place,
@@ -216,24 +215,39 @@ class Gateway:
         exchange: Exchange | None,
         started: float,
     ) -> None:
-        """Pass a request on while it comes."""
+        """Pass a request on, and give the client the reply or the reason why there is none."""
+        answer: Incoming
+        try:
+            if exchange is not None and self._changes:
+                answer, sent = await self._change(client, place, target, headers, exchange)
+            else:
+                answer, sent = await self._pass(client, place, target, headers, exchange)
+        except UpstreamError as error:
+            await self._unreachable(client, place, exchange, error)
+        except TooLong:
+            await self._too_long(client, exchange)
+        else:
+            await self._reply(client, answer, exchange, started, sent)
+
+    async def _pass(
+        self,
+        client: Client,
+        place: Place,
+        target: bytes,
+        headers: Headers,
+        exchange: Exchange | None,
+    ) -> tuple[Answer, float]:
+        """Pass a request on while it comes; return the reply, and when the request was sent."""
         body = client.body
         assert body is not None
         sent = perf_counter()
-        try:
-            answer = await self.upstreams.send(
-                client.method, place, target, to_upstream(headers, place), body
-            )
-        except UpstreamError as error:
-            await self._unreachable(client, place, exchange, error)
-            return
-        except TooLong:
-            await self._too_long(client, exchange)
-            return
+        answer = await self.upstreams.send(
+            client.method, place, target, to_upstream(headers, place), body
+        )
         if exchange is not None:
             exchange.original = body.kept.parts or ()
             exchange.why = "" if body.kept.parts is not None else "too long"
-        await self._reply(client, answer, exchange, started, sent)
+        return answer, sent
 
     async def _change(
         self,
@@ -242,43 +256,30 @@ class Gateway:
         target: bytes,
         headers: Headers,
         exchange: Exchange,
-        started: float,
-    ) -> None:
-        """Pass a request on as the stage writes it, and as the client did if that is refused."""
-        try:
-            parts = await self._prepare(client, exchange)
-        except TooLong:
-            await self._too_long(client, exchange)
-            return
+    ) -> tuple[Incoming, float]:
+        """Pass a request on as the stage writes it, and as the client did if that is refused.
+
+        Returns the reply, and when the request was sent.
+        """
+        parts = await self._prepare(client, exchange)
         sent = perf_counter()
-        answer: Incoming
-        try:
-            if exchange.sent is not None:
-                changed = exchange.sent
-                answer = await self.upstreams.send(
-                    client.method, place, target, to_upstream(headers, place, len(changed)),
-                    [changed],
-                )  # fmt: skip
-                answer = await self._recalled(client, answer, place, target, headers, exchange)
-                if answer.status_code not in _REFUSED:
-                    await self._reply(client, answer, exchange, started, sent)
-                    return
-                log.warning("a changed request was refused (%d)", answer.status_code)
-                await answer.aclose()
-                exchange.sent, exchange.why, exchange.header = None, "refused", ""
-            own = await self.upstreams.send(
-                client.method, place, target, to_upstream(headers, place), parts
+        if exchange.sent is not None:
+            changed = exchange.sent
+            first = await self.upstreams.send(
+                client.method, place, target, to_upstream(headers, place, len(changed)), [changed]
             )
-            answer = own
-            if exchange.second is not None:
-                answer = await self._instead(client, place, target, headers, exchange, own)
-        except UpstreamError as error:
-            await self._unreachable(client, place, exchange, error)
-            return
-        except TooLong:
-            await self._too_long(client, exchange)
-            return
-        await self._reply(client, answer, exchange, started, sent)
+            answer = await self._recalled(client, first, place, target, headers, exchange)
+            if answer.status_code not in _REFUSED:
+                return answer, sent
+            log.warning("a changed request was refused (%d)", answer.status_code)
+            await answer.aclose()
+            exchange.sent, exchange.why, exchange.header = None, "refused", ""
+        own = await self.upstreams.send(
+            client.method, place, target, to_upstream(headers, place), parts
+        )
+        if exchange.second is not None:
+            return await self._instead(client, place, target, headers, exchange, own), sent
+        return own, sent
 
     async def _instead(
         self,

@@ -7,9 +7,9 @@ from ctxmem.chat.reading import fingerprint
 from ctxmem.memory.breakpoints import Breakpoints
 from ctxmem.memory.page_reader import PageReader
 from ctxmem.memory.plan import Plan
-from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
 from ctxmem.memory.sending import Sender, Sent
+from ctxmem.memory.session_state import SessionState
 from ctxmem.memory.stored_session import StoredSession
 from ctxmem.memory.window import Event, MemoryWindow, Page, no_room
 from ctxmem.memory.window_parts import tokens_by_part
@@ -28,7 +28,7 @@ class WindowAssembler:
         self._unshown: tuple[str, ...] = ()  # what the window before had no room for
 
     @property
-    def _state(self) -> Resident:
+    def _state(self) -> SessionState:
         return self._session.state
 
     def window(

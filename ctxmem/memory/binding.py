@@ -18,9 +18,9 @@ from ctxmem.memory.ledger import (
     render,
 )
 from ctxmem.memory.plan import Plan
-from ctxmem.memory.resident import Entry as Shown
-from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Held
+from ctxmem.memory.session_state import Entry as Shown
+from ctxmem.memory.session_state import SessionState
 
 SHARE = 0.3
 """The block may take this share of the budget, the weakest entries are left out first, ..."""
@@ -63,7 +63,7 @@ class Binding:
     """
 
     def __init__(
-        self, state: Resident, meter: Meter, finder: Finder | None, *, active: bool
+        self, state: SessionState, meter: Meter, finder: Finder | None, *, active: bool
     ) -> None:
         self.state, self.meter, self.active = state, meter, active
         self._finder = finder
@@ -123,7 +123,7 @@ class Binding:
         """
         if not self.active:
             return 0
-        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        entries = plan.layout(self.state.entries)
         at = next((i for i, entry in enumerate(entries) if entry.binding), None)
         before = entries[at] if at is not None else None
         visible = plan.visible(entries)
@@ -145,10 +145,7 @@ class Binding:
         if at is None:
             at = max(self._head(entries), plan.keep if late else 0)
         rest = entries[at + (before is not None) :]
-        plan.common = min(plan.common, sum(entry.tokens for entry in entries[:at]))
-        keep = min(plan.keep, at)
-        plan.entries = [*entries[keep:at], *([block] if block else []), *rest]
-        plan.keep = keep
+        plan.replace_from(entries, at, [*([block] if block else []), *rest])
         plan.binding = tuple(wanted)
         return (block.tokens if block else 0) - (before.tokens if before else 0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctxmem.memory.resident import Resident
+from ctxmem.memory.session_state import SessionState
 from ctxmem.pricing import Prices
 
 
@@ -16,7 +16,7 @@ class Breakpoints:
         self.known = 0
         self._last_index, self._index_at = 0, -1  # where the last index ends
 
-    def places(self, state: Resident, prices: Prices, stable: int) -> tuple[int, ...]:
+    def places(self, state: SessionState, prices: Prices, stable: int) -> tuple[int, ...]:
         """Return the messages that a mark is behind, of the first `stable`.
 
         The end of the stable part always; where it ended before, from which a provider that looks
@@ -36,6 +36,6 @@ class Breakpoints:
         return tuple(sorted(mark - 1 for mark in list(marks)[: prices.breakpoints]))
 
 
-def _is_head(state: Resident, index: int) -> bool:
+def _is_head(state: SessionState, index: int) -> bool:
     role = state.items[index].turn.role
     return role == "system" or (role == "user" and state.items[index].created_at == 0)

@@ -17,7 +17,7 @@ from itertools import accumulate
 
 from ctxmem.memory.cost_tracker import CostTracker, Outlook
 from ctxmem.memory.plan import Plan
-from ctxmem.memory.resident import Entry, Resident
+from ctxmem.memory.session_state import Entry, SessionState
 from ctxmem.pricing import Prices
 
 _ROUNDING = 1e-6
@@ -50,7 +50,7 @@ class PlanAttempt:
 class Coverage:
     """What the next window of one session may cost, and what plans of it would cost."""
 
-    def __init__(self, state: Resident, prices: Prices, costs: CostTracker) -> None:
+    def __init__(self, state: SessionState, prices: Prices, costs: CostTracker) -> None:
         self.state, self.prices, self.costs = state, prices, costs
         self.head = 0  # tokens of the request before its messages
         self.outlook: Outlook | None = None
@@ -145,7 +145,7 @@ class Coverage:
 
     def cost_of(self, plan: Plan) -> float:
         """Return what the window of a plan costs."""
-        kept: Sequence[Entry] = [*self.state.entries[: plan.keep], *plan.entries]
+        kept: Sequence[Entry] = plan.layout(self.state.entries)
         tail = sum(tokens for _, _, tokens in plan.pending)
         tail += sum(note.tokens for note in plan.notes)
         stable = sum(entry.tokens for entry in kept)

@@ -15,8 +15,8 @@ from ctxmem.memory.items import Item
 from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
 from ctxmem.memory.rereads import rereads
-from ctxmem.memory.resident import Entry, Resident, ids_of, named_in
 from ctxmem.memory.schedule import Cut, Span
+from ctxmem.memory.session_state import Entry, SessionState, ids_of, named_in
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event
 from ctxmem.pricing import Prices
@@ -53,7 +53,7 @@ class EditPlanner:
 
     def __init__(
         self,
-        state: Resident,
+        state: SessionState,
         meter: Meter,
         prices: Prices,
         *,
@@ -382,9 +382,7 @@ class EditPlanner:
             rest.insert(0, short)
             freed -= short.tokens
         freed += self._leave_rereads(plan, rest)
-        plan.common = min(plan.common, sum(entry.tokens for entry in entries[:first]))
-        plan.keep = min(plan.keep, first)
-        plan.entries = [*entries[plan.keep : first], *rest]
+        plan.replace_from(entries, first, rest)
         plan.evicted += [item.index for item in items]
         plan.cost += chosen.at_once
         plan.saves += chosen.saves
@@ -417,18 +415,13 @@ class EditPlanner:
 
         Returns the tokens that frees.
         """
-        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        entries = plan.layout(self.state.entries)
         gone = [i for i, one in enumerate(entries) if not self._held(one, pins, behind, old=True)]
         if not gone:
             return 0
-        plan.common = min(plan.common, sum(entry.tokens for entry in entries[: gone[0]]))
-        plan.keep = min(plan.keep, gone[0])
-        left = set(gone)
-        plan.entries = [entries[i] for i in range(plan.keep, len(entries)) if i not in left]
+        freed = _take_out(plan, entries, gone)
         items = [self.state.items[entries[i].item] for i in gone if entries[i].item >= 0]
         plan.evicted += [item.index for item in items]
-        plan.edited = True
-        freed = sum(entries[i].tokens for i in gone)
         names = tuple(editing.page_name(page) for item in items for page in item.pages)
         detail = f"{len(items)} messages left for the store, without an index: there is no room"
         plan.events.append(Event("edit", detail, names, freed))
@@ -451,18 +444,22 @@ class EditPlanner:
 
     def drop_indexes(self, plan: Plan) -> int:
         """Take out all indexes, and return the tokens that frees."""
-        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        entries = plan.layout(self.state.entries)
         there = [i for i, entry in enumerate(entries) if entry.is_index]
         if not there:
             return 0
-        plan.common = min(plan.common, sum(entry.tokens for entry in entries[: there[0]]))
-        plan.keep = min(plan.keep, there[0])
-        left = set(there)
-        plan.entries = [entries[i] for i in range(plan.keep, len(entries)) if i not in left]
-        plan.edited = True
-        freed = sum(entries[i].tokens for i in there)
+        freed = _take_out(plan, entries, there)
         plan.events.append(Event("edit", f"indexes of {freed:,} tokens were dropped", (), freed))
         return freed
+
+
+def _take_out(plan: Plan, entries: Sequence[Entry], gone: Sequence[int]) -> int:
+    """Take entries of the layout out, given their places in order; return the tokens that frees."""
+    first, left = gone[0], set(gone)
+    rest = [entries[i] for i in range(first, len(entries)) if i not in left]
+    plan.replace_from(entries, first, rest)
+    plan.edited = True
+    return sum(entries[i].tokens for i in gone)
 
 
 def _edit_event(items: Sequence[Item], cut: Cut, freed: int, prices: Prices) -> Event:

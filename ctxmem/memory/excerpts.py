@@ -12,7 +12,7 @@ from ctxmem.memory.items import Item
 from ctxmem.memory.json_parts import is_json
 from ctxmem.memory.outlines import kind_of, lines_room, outline_places
 from ctxmem.memory.plan import Plan
-from ctxmem.memory.resident import Resident, shortened
+from ctxmem.memory.session_state import SessionState, shortened
 from ctxmem.memory.texts import has_results, with_long_texts, with_results
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event
@@ -45,7 +45,7 @@ class Outline(NamedTuple):
 class ExcerptPlanner:
     """Plans the excerpts and outlines of one session's items."""
 
-    def __init__(self, state: Resident, meter: Meter, visibility: VisibilityTracker) -> None:
+    def __init__(self, state: SessionState, meter: Meter, visibility: VisibilityTracker) -> None:
         self.state, self.meter, self.visibility = state, meter, visibility
 
     def outlined(self, item: Item) -> Outline:
@@ -123,7 +123,7 @@ class ExcerptPlanner:
         new = state.items[state.pending_from() :]
         if 0 <= state.question < state.pending_from() and state.question in state.parts:
             new = [state.items[state.question], *new]  # it was too long when it was new
-        entries = [*state.entries[: plan.keep], *plan.entries]
+        entries = plan.layout(state.entries)
         here = {entry.item for entry in entries} | {index for index, _, _ in plan.pending}
         new = [
             i
@@ -188,15 +188,13 @@ class ExcerptPlanner:
         """Move the items from `index` on from the stable part to the tail of this call."""
         if index >= plan.committed:
             return
-        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        entries = plan.layout(self.state.entries)
         at = next(i for i, entry in enumerate(entries) if entry.item >= index)
         parts = {**self.state.parts, **plan.parts}
         shown = {entry.item for entry in entries[at:]}  # the others have left
         moved = [item for item in range(index, plan.committed) if item in shown]
         plan.pending[:0] = [self.state.sent_now(item, parts) for item in moved]
-        plan.common = min(plan.common, sum(entry.tokens for entry in entries[:at]))
-        plan.keep = min(plan.keep, at)
-        plan.entries = entries[plan.keep : at]
+        plan.replace_from(entries, at)
         plan.notes += [entry for entry in entries[at:] if entry.again >= 0]
         plan.committed = index
 

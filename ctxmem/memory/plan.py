@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctxmem.memory.resident import Entry
+from ctxmem.memory.session_state import Entry
 from ctxmem.memory.window import Event
 
 
@@ -31,6 +31,16 @@ class Plan:
     sources: set[int] = field(default_factory=set)  # items that new results refer to
     edited: bool = False
     record: dict[str, Any] | None = None
+
+    def layout(self, before: Sequence[Entry]) -> list[Entry]:
+        """Return all entries of the layout, given those of the window before."""
+        return [*before[: self.keep], *self.entries]
+
+    def replace_from(self, entries: Sequence[Entry], at: int, rest: Iterable[Entry] = ()) -> None:
+        """Put `rest` in the place of the entries from `at` on; `entries` are the whole layout."""
+        self.common = min(self.common, sum(entry.tokens for entry in entries[:at]))
+        self.keep = min(self.keep, at)
+        self.entries = [*entries[self.keep : at], *rest]
 
     def visible(self, entries: Iterable[Entry]) -> set[int]:
         """Return the items that a window of these entries and of what is pending shows in full."""

@@ -24,7 +24,7 @@ from ctxmem.memory.plan import Plan
 from ctxmem.memory.policy_eviction import PolicyEviction
 from ctxmem.memory.receipts import Receipts
 from ctxmem.memory.repeats import LEAST_SAVED, RepeatIndex
-from ctxmem.memory.resident import Resident, Shown, shortened
+from ctxmem.memory.session_state import SessionState, Shown, shortened
 from ctxmem.memory.texts import has_results
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.memory.window import Event
@@ -53,7 +53,7 @@ class WindowPlanner:
 
     def __init__(
         self,
-        state: Resident,
+        state: SessionState,
         meter: Meter,
         prices: Prices,
         *,
@@ -337,7 +337,7 @@ class WindowPlanner:
 
     def _shown_in_full(self, plan: Plan) -> set[int]:
         """Return the items that the stable part of a plan shows in full."""
-        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        entries = plan.layout(self.state.entries)
         return {entry.item for entry in entries if entry.full}
 
     def _show_once(self, plan: Plan, pending: int, repeats: bool, limit: int) -> None:
@@ -491,7 +491,7 @@ class WindowPlanner:
         return pins
 
     def _refuse(self, plan: Plan, limit: int, excess: int) -> None:
-        entries = [*self.state.entries[: plan.keep], *plan.entries]
+        entries = plan.layout(self.state.entries)
         shown = [max(entry.item, entry.again) for entry in [*entries, *plan.notes]]
         shown += [index for index, _, _ in plan.pending]
         items = [self.state.items[index] for index in shown if index >= 0]

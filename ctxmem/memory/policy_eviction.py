@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ctxmem.memory.resident import Resident
+from ctxmem.memory.session_state import SessionState
 from ctxmem.policies import page_table
 from ctxmem.protocols import Policy
 
@@ -14,7 +14,7 @@ _ENDLESS = 1 << 60
 class PolicyEviction:
     """The items of a session in a page table, whose policy names those that go first."""
 
-    def __init__(self, state: Resident, policy: str | Policy) -> None:
+    def __init__(self, state: SessionState, policy: str | Policy) -> None:
         self._state = state
         self._table = page_table(_ENDLESS, policy)
 

@@ -15,9 +15,9 @@ from ctxmem.errors import InputError, InputTypeError
 from ctxmem.memory.encoding import check_shape, decode, plain, sendable_data
 from ctxmem.memory.framework_messages import as_plain, framework_of, restored
 from ctxmem.memory.items import Content
-from ctxmem.memory.resident import page_cuts
 from ctxmem.memory.schedule import horizon
 from ctxmem.memory.session_log import SessionLog
+from ctxmem.memory.session_state import page_cuts
 from ctxmem.memory.tables import tabled
 from ctxmem.memory.texts import said_in, spoken_text, text_of, with_results
 from ctxmem.pricing import Prices

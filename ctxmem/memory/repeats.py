@@ -17,7 +17,7 @@ from operator import itemgetter
 
 from ctxmem.memory import editing
 from ctxmem.memory.items import Item
-from ctxmem.memory.resident import Resident
+from ctxmem.memory.session_state import SessionState
 from ctxmem.memory.texts import result_texts
 
 RUN_LINES = 2
@@ -45,7 +45,7 @@ class RepeatIndex:
     Adding an item and looking one up take time linear in its text.
     """
 
-    def __init__(self, state: Resident) -> None:
+    def __init__(self, state: SessionState) -> None:
         self._state = state
         self._places: dict[int, Place] = {}
         self._lines: dict[int, list[list[str]]] = {}  # of each item that was added

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ctxmem.chat.parts import parts_of
 from ctxmem.memory import editing
 from ctxmem.memory.items import Item
-from ctxmem.memory.resident import Entry, Resident
+from ctxmem.memory.session_state import Entry, SessionState
 from ctxmem.memory.texts import has_results, result_texts
 
 SAME_SHARE = 2 / 3
@@ -35,7 +35,7 @@ class Reread(NamedTuple):
     full: Entry
 
 
-def rereads(state: Resident, entries: Sequence[Entry]) -> list[Reread]:
+def rereads(state: SessionState, entries: Sequence[Entry]) -> list[Reread]:
     """Return the reads among entries that are superseded, each with what takes its place.
 
     Linear in the texts of the results that are shown.
@@ -58,7 +58,7 @@ def rereads(state: Resident, entries: Sequence[Entry]) -> list[Reread]:
 
 
 def _superseded(
-    state: Resident,
+    state: SessionState,
     entries: Sequence[Entry],
     at: int,
     item: Item,
@@ -90,12 +90,12 @@ def _superseded(
     return Reread(at, newer, made, full) if made.tokens + more < item.tokens else None
 
 
-def _same_call(state: Resident, one: Item, other: Item) -> bool:
+def _same_call(state: SessionState, one: Item, other: Item) -> bool:
     calls = _calls(state, one)
     return bool(calls) and calls == _calls(state, other)
 
 
-def _calls(state: Resident, item: Item) -> list[str]:
+def _calls(state: SessionState, item: Item) -> list[str]:
     """Return the calls that an item answers, with their arguments; none for calls without any."""
     keys = set(item.turn.results)
     found = []

@@ -13,7 +13,7 @@ from ctxmem.chat.counting import Meter
 from ctxmem.memory import editing, recall
 from ctxmem.memory.items import Item
 from ctxmem.memory.ledger import Entry
-from ctxmem.memory.resident import Resident
+from ctxmem.memory.session_state import SessionState
 from ctxmem.memory.vectors import VectorIndex
 from ctxmem.protocols import Embed
 
@@ -62,7 +62,7 @@ class SessionSearch:
     """
 
     def __init__(
-        self, state: Resident, meter: Meter, embed: Embed | None = None, *, dated: bool = True
+        self, state: SessionState, meter: Meter, embed: Embed | None = None, *, dated: bool = True
     ) -> None:
         self.state, self.meter = state, meter
         self._index = _native.SessionIndex()

@@ -32,10 +32,10 @@ from ctxmem.memory.plan import Plan
 from ctxmem.memory.planner import request_too_long
 from ctxmem.memory.receipts import Receipt
 from ctxmem.memory.records import RecordMaker, check_number, seconds_of
-from ctxmem.memory.resident import Entry as Shown
-from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import Recalled
 from ctxmem.memory.session_log import SessionLog, damage_callback, exported, write_rows
+from ctxmem.memory.session_state import Entry as Shown
+from ctxmem.memory.session_state import SessionState
 from ctxmem.memory.stored_session import TRIES, StoredSession
 from ctxmem.memory.texts import copied
 from ctxmem.memory.window import MemoryStats, MemoryWindow, Page
@@ -183,7 +183,7 @@ class Memory:
         self._events: Counter[str] = Counter()
         # The windows of the layout as it is, by query and by what else they depend on.
         self._windows: dict[tuple[str | None, int, Prices], MemoryWindow] = {}
-        self._asked: float | None = None
+        self._sent_at: float | None = None  # when the last window was
         self._owned = not isinstance(store, PageStore)
         log = self._log = SessionLog(open_store(store), tenant, session)
         log.on_damage = on_damage
@@ -225,7 +225,7 @@ class Memory:
         return self._own + self.head
 
     @property
-    def _state(self) -> Resident:
+    def _state(self) -> SessionState:
         return self._session.state
 
     # Appending ------------------------------------------------------------------------------------
@@ -295,18 +295,17 @@ class Memory:
             return self._window(query)
 
     def _window(self, query: str | None) -> MemoryWindow:
-        room = self.budget - self._request
-        asked = (query, room, self.prices)
-        if asked in self._windows:
-            return replace(self._windows[asked], events=())
+        limit = self.budget - self._request
+        key = (query, limit, self.prices)
+        if key in self._windows:
+            return replace(self._windows[key], events=())
         session = self._session
         state, planner = session.state, session.planner
         new = len(state.items) != self._seen
-        cold = new and self._asked is not None and self._clock() - self._asked > self.prices.ttl
+        cold = new and self._sent_at is not None and self._clock() - self._sent_at > self.prices.ttl
         if self.outlook is not None:
             cold = self.outlook.cold
         self._session.visibility.learn()
-        limit = room
         planner.coverage.head, planner.coverage.outlook = self._request, self.outlook
         if limit < 1:
             raise request_too_long(self.budget, self._request)
@@ -331,7 +330,7 @@ class Memory:
             prices=self.prices,
             exact=self._counter.exact,
         )
-        self._asked = self._clock()
+        self._sent_at = self._clock()
         if new:
             self._session.costs.charge(
                 stable=window.stable_tokens,
@@ -344,7 +343,7 @@ class Memory:
         planner.coverage.sent(len(state.entries), (mark + 1 for mark in window.breakpoints))
         if len(self._windows) >= KEPT_WINDOWS:
             del self._windows[next(iter(self._windows))]
-        self._windows[asked] = window
+        self._windows[key] = window
         self._events.update(event.kind for event in window.events)
         if found is not None:
             best = [found.best] if found.best is not None else []
@@ -355,7 +354,7 @@ class Memory:
         with self._lock:
             self._session.visibility.learn()
             self._session.costs.charge_whole(self._state.whole + self._request, cold=cold)
-            self._seen, self._asked = len(self._state.items), self._clock()
+            self._seen, self._sent_at = len(self._state.items), self._clock()
 
     def _with_recall(
         self, plan: Plan, query: str, limit: int, *, cold: bool, new: bool

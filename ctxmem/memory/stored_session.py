@@ -25,9 +25,9 @@ from ctxmem.memory.ledger import Finder
 from ctxmem.memory.planner import WindowPlanner
 from ctxmem.memory.receipts import Receipts
 from ctxmem.memory.records import Prepared, Progress, RecordMaker
-from ctxmem.memory.resident import Resident
 from ctxmem.memory.search import SessionSearch
 from ctxmem.memory.session_log import SessionLog
+from ctxmem.memory.session_state import SessionState
 from ctxmem.memory.snapshots import EVERY, Stateful, restore, rows_name, state_part
 from ctxmem.memory.visibility import VisibilityTracker
 from ctxmem.pricing import Prices
@@ -68,7 +68,7 @@ class StoredSession:
 
     def _build(self) -> None:
         """Make the state of an empty session."""
-        self.state = Resident(self._meter.message, self.log.contents)
+        self.state = SessionState(self._meter.message, self.log.contents)
         self.costs = CostTracker(self._prices)
         reuse = Reuse()
         self.visibility = VisibilityTracker(self.state, reuse)

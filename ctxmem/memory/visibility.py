@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ctxmem.memory.identifiers import Reuse
-from ctxmem.memory.resident import Resident
+from ctxmem.memory.session_state import SessionState
 
 KEPT_ITEMS = 2048
 """An identifier is forgotten when this many items in a row, or up to twice as many, lack it."""
@@ -24,7 +24,7 @@ class VisibilityTracker:
     of naming it once more.
     """
 
-    def __init__(self, state: Resident, reuse: Reuse) -> None:
+    def __init__(self, state: SessionState, reuse: Reuse) -> None:
         self._state, self._reuse = state, reuse
         self.used: Callable[[Iterable[int]], None] | None = (
             None  # called with the items that were needed

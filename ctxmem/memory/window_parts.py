@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ctxmem.memory.plan import Plan
-from ctxmem.memory.resident import Resident
+from ctxmem.memory.session_state import SessionState
 
 
-def tokens_by_part(state: Resident, plan: Plan, recalled: int, total: int) -> dict[str, int]:
+def tokens_by_part(state: SessionState, plan: Plan, recalled: int, total: int) -> dict[str, int]:
     """Return the tokens of each part of a window of `total` tokens; they add up to it.
 
     `recalled` is what was brought back for a query. What is of no message, as the schemas of tools

@@ -21,7 +21,7 @@ from ctxmem.stores.sessions import (
     collision,
     cutoff_of,
     deleted_error,
-    payload_fields,
+    exported,
 )
 
 
@@ -86,25 +86,25 @@ class MemoryStore:
         new_records = [bytes(payload) for payload in records]
         new_pages = {page: bytes(payload) for page, payload in pages.items()}
         with self._lock:
-            held = self._find(tenant, session)
-            check_version(tenant, session, expect, held.version if held else None)
-            for page, payload in new_pages.items() if held else ():
-                if held and held.pages.get(page, payload) != payload:
+            stored = self._find(tenant, session)
+            check_version(tenant, session, expect, stored.version if stored else None)
+            for page, payload in new_pages.items() if stored else ():
+                if stored and stored.pages.get(page, payload) != payload:
                     raise collision(page)
             now = self._clock()
-            if held is None:
-                held = _Session(next(self._numbers), now, now)
-                self._sessions[tenant, session] = held
-            held.used = now
-            held.pages.update(new_pages)
-            held.records.extend(new_records)
-            return held.version
+            if stored is None:
+                stored = _Session(next(self._numbers), now, now)
+                self._sessions[tenant, session] = stored
+            stored.used = now
+            stored.pages.update(new_pages)
+            stored.records.extend(new_records)
+            return stored.version
 
     def version(self, tenant: str, session: str) -> int:
         """Return the number of records of the session; 0 if it is unknown."""
         with self._lock:
-            held = self._find(tenant, session)
-            return held.version if held else 0
+            stored = self._find(tenant, session)
+            return stored.version if stored else 0
 
     def read(
         self, tenant: str, session: str, *, after: int = 0, damaged: OnDamage | None = None
@@ -114,11 +114,11 @@ class MemoryStore:
         Raises `SessionDeletedError` if the session that had a version `after` was deleted.
         """
         with self._lock:
-            held = self._find(tenant, session)
-            check_incarnation(tenant, session, after, held.version if held else None)
-            if held and after > len(held.records):
+            stored = self._find(tenant, session)
+            check_incarnation(tenant, session, after, stored.version if stored else None)
+            if stored and after > len(stored.records):
                 raise deleted_error(tenant, session)
-            found = held.records[max(after, 0) :] if held else []
+            found = stored.records[max(after, 0) :] if stored else []
         return itertools.starmap(Record, enumerate(found, max(after, 0) + 1))
 
     def pages(
@@ -131,8 +131,10 @@ class MemoryStore:
     ) -> dict[PageId, bytes]:
         """Return those of the pages that the session has."""
         with self._lock:
-            held = self._find(tenant, session)
-            return {page: held.pages[page] for page in ids if page in held.pages} if held else {}
+            stored = self._find(tenant, session)
+            return (
+                {page: stored.pages[page] for page in ids if page in stored.pages} if stored else {}
+            )
 
     # Snapshots ------------------------------------------------------------------------------------
 
@@ -150,29 +152,29 @@ class MemoryStore:
         new = {name: bytes(payload) for name, payload in parts.items()}
         dropped = set(drop)
         with self._lock:
-            held = self._find(tenant, session)
-            check_snapshot(tenant, session, version, held.version if held else None)
-            if held:
-                at, kept = held.snapshot or (0, {})
+            stored = self._find(tenant, session)
+            check_snapshot(tenant, session, version, stored.version if stored else None)
+            if stored:
+                at, kept = stored.snapshot or (0, {})
                 check_base(tenant, session, base, at)
                 kept = {name: kept[name] for name in kept if name not in dropped}
-                held.snapshot = (int(version), {**kept, **new})
+                stored.snapshot = (int(version), {**kept, **new})
 
     def snapshot(self, tenant: str, session: str) -> tuple[int, dict[str, bytes]] | None:
         """Return the version and the parts of the session's snapshot, None if there is none."""
         with self._lock:
-            held = self._find(tenant, session)
-            if held is None or held.snapshot is None:
+            stored = self._find(tenant, session)
+            if stored is None or stored.snapshot is None:
                 return None
-            version, parts = held.snapshot
-            return held.version.at(version), dict(parts)
+            version, parts = stored.snapshot
+            return stored.version.at(version), dict(parts)
 
     def drop_snapshot(self, tenant: str, session: str) -> None:
         """Forget the session's snapshot."""
         with self._lock:
-            held = self._find(tenant, session)
-            if held:
-                held.snapshot = None
+            stored = self._find(tenant, session)
+            if stored:
+                stored.snapshot = None
 
     # Lifecycle ------------------------------------------------------------------------------------
 
@@ -196,12 +198,12 @@ class MemoryStore:
             self._check_open()
             return [
                 SessionInfo(
-                    *(owner, session, len(held.records), len(held.pages)),
-                    bytes=sum(map(len, [*held.records, *held.pages.values(), *_parts(held)])),
-                    created_at=held.created,
-                    used_at=held.used,
+                    *(owner, session, len(stored.records), len(stored.pages)),
+                    bytes=sum(map(len, [*stored.records, *stored.pages.values(), *_parts(stored)])),
+                    created_at=stored.created,
+                    used_at=stored.used,
                 )
-                for (owner, session), held in sorted(self._sessions.items(), key=lambda kv: kv[0])
+                for (owner, session), stored in sorted(self._sessions.items(), key=lambda kv: kv[0])
                 if tenant in (None, owner)
             ]
 
@@ -223,19 +225,19 @@ class MemoryStore:
             self._check_open()
             limit = cutoff_of(older_than, self._clock())
             return self._delete(
-                sorted(key for key, held in self._sessions.items() if held.used <= limit)
+                sorted(key for key, stored in self._sessions.items() if stored.used <= limit)
             )
 
     def delete_pages(self, tenant: str, session: str, ids: Iterable[PageId]) -> Deleted:
         """Forget pages of a session, and its snapshot."""
         with self._lock:
-            held = self._find(tenant, session)
-            gone = [page for page in dict.fromkeys(ids) if held and page in held.pages]
-            if not (held and gone):
+            stored = self._find(tenant, session)
+            gone = [page for page in dict.fromkeys(ids) if stored and page in stored.pages]
+            if not (stored and gone):
                 return Deleted()
             for page in gone:
-                del held.pages[page]
-            held.snapshot = None
+                del stored.pages[page]
+            stored.snapshot = None
             return Deleted([(tenant, session)], pages=len(gone))
 
     def vacuum(self) -> str:
@@ -248,18 +250,15 @@ class MemoryStore:
         self, tenant: str, session: str | None = None, *, damaged: OnDamage | None = None
     ) -> Iterator[dict[str, Any]]:
         """Yield everything in a session of a tenant, or in all, as of now, as dicts for JSON."""
-        lines = []
+        lines: list[dict[str, Any]] = []
         with self._lock:
             self._check_open()
-            for (owner, name), held in sorted(self._sessions.items(), key=lambda kv: kv[0]):
-                if owner == tenant and session in (None, name):
-                    where = {"tenant": owner, "session": name}
-                    times = {"created_at": held.created, "used_at": held.used}
-                    lines.append({**where, "records": len(held.records), **times})
-                    for version, payload in enumerate(held.records, 1):
-                        lines.append({**where, "record": version, **payload_fields(payload)})
-                    for page, payload in held.pages.items():
-                        lines.append({**where, "page": page, **payload_fields(payload)})
+            for place, stored in sorted(self._sessions.items(), key=lambda kv: kv[0]):
+                if place[0] == tenant and session in (None, place[1]):
+                    records, times = stored.records, (stored.created, stored.used)
+                    lines += exported(
+                        place, times, len(records), enumerate(records, 1), stored.pages.items()
+                    )
         return iter(lines)
 
     def close(self) -> None:
@@ -276,8 +275,8 @@ class MemoryStore:
         gone = [self._sessions.pop(key) for key in keys]
         return Deleted(
             keys,
-            records=sum(len(held.records) for held in gone),
-            pages=sum(len(held.pages) for held in gone),
+            records=sum(len(stored.records) for stored in gone),
+            pages=sum(len(stored.pages) for stored in gone),
         )
 
     def _check_open(self) -> None:
@@ -285,5 +284,5 @@ class MemoryStore:
             raise StoreError("the store is closed; open a new one")
 
 
-def _parts(held: _Session) -> Iterable[bytes]:
-    return held.snapshot[1].values() if held.snapshot else ()
+def _parts(stored: _Session) -> Iterable[bytes]:
+    return stored.snapshot[1].values() if stored.snapshot else ()

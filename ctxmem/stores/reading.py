@@ -1,20 +1,23 @@
 """Reading a session: what every store does with the rows of a file or of a server.
 
-Records are read some at a time, so that no transaction stays open while the caller works. Each is
-checked against its checksum.
+Records and pages are read some at a time, so that no transaction stays open while the caller works.
+Each record is checked against its checksum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import xxhash
 
 from ctxmem.protocols import OnDamage, SessionVersion
-from ctxmem.schema import Record
+from ctxmem.schema import PageId, Record
 from ctxmem.stores.seal import Seal, report
 from ctxmem.stores.sessions import check_incarnation, deleted_error
+
+PAGES = 200
+"""Pages that are read at a time."""
 
 _BATCH = 256
 _LARGEST_BATCH = 4096
@@ -84,3 +87,11 @@ def records_after(
                 report(seal.damage("record", version), damaged)
         after = last
         batch = min(2 * batch, _LARGEST_BATCH) if size < _BATCH_BYTES else _BATCH
+
+
+def read_pages(
+    ids: Sequence[PageId], read: Callable[[Sequence[PageId]], Mapping[PageId, bytes]]
+) -> Iterator[tuple[PageId, bytes]]:
+    """Yield pages and their payloads, as `read` returns them of some ids."""
+    for start in range(0, len(ids), PAGES):
+        yield from read(ids[start : start + PAGES]).items()

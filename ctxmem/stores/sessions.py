@@ -6,12 +6,13 @@ import base64
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from ctxmem.errors import ConflictError, InputError, InputTypeError, SessionDeletedError, a_type
 from ctxmem.protocols import ManagedStore, SessionVersion
+from ctxmem.schema import PageId
 
 
 def deleted_error(tenant: str, session: str) -> SessionDeletedError:
@@ -71,7 +72,32 @@ def cutoff_of(older_than: float | timedelta | datetime, now: float) -> float:
     return now - older_than
 
 
-def payload_fields(payload: bytes) -> dict[str, str]:
+def exported(
+    place: tuple[str, str],
+    times: tuple[float | None, float | None],
+    length: int,
+    records: Iterable[tuple[int, bytes]],
+    pages: Iterable[tuple[PageId, bytes]],
+) -> Iterator[dict[str, Any]]:
+    """Yield a session as `ManagedStore.export` does: its times, its records, then its pages.
+
+    Args:
+        place: tenant and name of the session.
+        times: when it was made and last used, in seconds since 1970; None where that is lost.
+        length: how many records it has, damaged ones included.
+        records: its versions and payloads.
+        pages: its pages and their payloads.
+    """
+    where = dict(zip(("tenant", "session"), place, strict=True))
+    created, used = times
+    yield {**where, "records": length, "created_at": created, "used_at": used}
+    for version, payload in records:
+        yield {**where, "record": version, **_payload_fields(payload)}
+    for page, payload in pages:
+        yield {**where, "page": page, **_payload_fields(payload)}
+
+
+def _payload_fields(payload: bytes) -> dict[str, str]:
     """Return bytes as JSON can hold them: as text if they are UTF-8, else in base 64."""
     try:
         return {"text": payload.decode("utf-8")}

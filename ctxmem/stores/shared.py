@@ -14,12 +14,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from ctxmem.errors import StoreError
 from ctxmem.protocols import NO_PAGES, Deleted, OnDamage, SessionInfo, SessionVersion
 from ctxmem.schema import PageId, Record
-from ctxmem.stores.reading import read_session, records_after
+from ctxmem.stores.reading import PAGES, read_pages, read_session, records_after
 from ctxmem.stores.seal import Seal, as_bytes, as_text, report
 from ctxmem.stores.sessions import (
     check_base,
@@ -28,10 +29,9 @@ from ctxmem.stores.sessions import (
     collision,
     cutoff_of,
     deleted_error,
-    payload_fields,
+    exported,
 )
 
-_PAGES = 200  # pages read at a time
 _PAUSE = 0.05  # most seconds between two tries to append behind whatever is there
 
 
@@ -282,8 +282,8 @@ class SharedStore(ABC):
         wanted = {as_bytes(page): page for page in ids}
         names = list(wanted)
         found: dict[PageId, bytes] = {}
-        for start in range(0, len(names), _PAGES):
-            some = names[start : start + _PAGES]
+        for start in range(0, len(names), PAGES):
+            some = names[start : start + PAGES]
             unread: list[int] | None = [] if damaged is not None else None
             for id, checksum, payload in self._pages_around(seal, some, unread):
                 if checksum == seal.of_page(id, payload):
@@ -448,26 +448,22 @@ class SharedStore(ABC):
         listed = self._listed(tenant, damaged)
         for head, seal in sorted(listed, key=lambda one: one[1].session):
             if session in (None, seal.session):
-                yield from self._exported(head.number, seal, damaged)
+                yield from self._export_one(head.number, seal, damaged)
 
-    def _exported(
+    def _export_one(
         self, number: int, seal: Seal, damaged: OnDamage | None
     ) -> Iterator[dict[str, Any]]:
-        where = {"tenant": seal.tenant, "session": seal.session}
         head = self._head(seal, damaged)
         if head is None or head.number != number:
             raise deleted_error(*seal.place)
         ids = [PageId(as_text(id)) for id in self._page_ids(seal, number)]
-        times = {"created_at": head.created, "used_at": head.used}
-        yield {**where, "records": int(head.version), **times}
-        for version, payload in records_after(
-            seal, head, 0, damaged, self._head, self._records_around
-        ):
-            yield {**where, "record": version, **payload_fields(payload)}
-        for start in range(0, len(ids), _PAGES):
-            some = ids[start : start + _PAGES]
-            for page, payload in self.pages(*seal.place, some, damaged=damaged).items():
-                yield {**where, "page": page, **payload_fields(payload)}
+        yield from exported(
+            seal.place,
+            (head.created, head.used),
+            int(head.version),
+            records_after(seal, head, 0, damaged, self._head, self._records_around),
+            read_pages(ids, partial(self.pages, *seal.place, damaged=damaged)),
+        )
 
     # Inside ---------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from ctxmem.errors import CtxmemWarning
@@ -27,7 +28,7 @@ from ctxmem.protocols import NO_PAGES, Deleted, OnDamage, SessionInfo, SessionVe
 from ctxmem.schema import PageId, Record
 from ctxmem.stores import blocks, tables
 from ctxmem.stores.database import SQLITE_ERRORS, Database
-from ctxmem.stores.reading import read_session, records_after
+from ctxmem.stores.reading import PAGES, read_pages, read_session, records_after
 from ctxmem.stores.seal import Seal, as_bytes, as_text, report, tenant_key
 from ctxmem.stores.sessions import (
     check_base,
@@ -36,10 +37,8 @@ from ctxmem.stores.sessions import (
     collision,
     cutoff_of,
     deleted_error,
-    payload_fields,
+    exported,
 )
-
-_PAGES = 200  # pages read at a time
 
 
 class _Head(NamedTuple):
@@ -212,8 +211,8 @@ class SqliteStore:
         with self._database.use() as connection:
             head = self._head(connection, seal, damaged)
             names = list(wanted) if head else []
-            for start in range(0, len(names), _PAGES):
-                some = names[start : start + _PAGES]
+            for start in range(0, len(names), PAGES):
+                some = names[start : start + PAGES]
                 for id, checksum, payload in _page_rows(
                     connection, head.number if head else 0, some, piecemeal=damaged is not None
                 ):
@@ -371,19 +370,13 @@ class SqliteStore:
         """
         with self._database.use() as connection:
             listed = self._listed(connection, tenant, damaged)
-        for number, seal, times in sorted(listed, key=lambda one: one[1].session):
+        for number, seal, _ in sorted(listed, key=lambda one: one[1].session):
             if session in (None, seal.session):
-                yield from self._exported(number, seal, times, damaged)
+                yield from self._export_one(number, seal, damaged)
 
-    def _exported(
-        self,
-        number: int,
-        seal: Seal,
-        times: tuple[float, float] | None,
-        damaged: OnDamage | None,
+    def _export_one(
+        self, number: int, seal: Seal, damaged: OnDamage | None
     ) -> Iterator[dict[str, Any]]:
-        where = {"tenant": seal.tenant, "session": seal.session}
-        created, used = times or (None, None)
         with self._database.use() as connection:
             head = self._head(connection, seal, damaged)
             rows = connection.execute(
@@ -392,14 +385,14 @@ class SqliteStore:
             )
             ids = [PageId(as_text(id)) for (id,) in rows.fetchall()]
         if head is None or head.number != number:
-            raise deleted_error(seal.tenant, seal.session)
-        yield {**where, "records": int(head.version), "created_at": created, "used_at": used}
-        for version, payload in records_after(seal, head, 0, damaged, self._find, self._rows):
-            yield {**where, "record": version, **payload_fields(payload)}
-        for start in range(0, len(ids), _PAGES):
-            some = ids[start : start + _PAGES]
-            for page, payload in self.pages(*seal.place, some, damaged=damaged).items():
-                yield {**where, "page": page, **payload_fields(payload)}
+            raise deleted_error(*seal.place)
+        yield from exported(
+            seal.place,
+            head.times or (None, None),
+            int(head.version),
+            records_after(seal, head, 0, damaged, self._find, self._rows),
+            read_pages(ids, partial(self.pages, *seal.place, damaged=damaged)),
+        )
 
     # Inside ---------------------------------------------------------------------------------------
 

@@ -78,7 +78,6 @@ class Account:
     """
 
     bill: Bill
-    written_1h: int = 0
     cost: float = 0.0
     output: int = 0
     calls: int = 0
@@ -220,7 +219,6 @@ class Accounts:
         charge = bill.call(blocks, breakpoints=marks, now=now)
         end_1h = sum(block.tokens for block in blocks[:last_1h])
         hour = max(0, min(charge.written, end_1h - charge.read)) if charge.written else 0
-        account.written_1h += hour
         account.cost += charge.cost + hour * (WRITE_1H - bill.prices.write)
         account.output += output
         account.calls += 1

@@ -28,7 +28,6 @@ namespace ctxmem {
 class PageTable {
 public:
     static constexpr std::int64_t kMostTokens = (std::int64_t{1} << 31) - 1;  // of one page
-    static constexpr std::size_t kRememberAll = ~std::size_t{0};
 
     // `remember` bounds how many stored pages are known; the longest gone are forgotten first.
     // Throws std::invalid_argument for a budget that is not positive or an unknown policy.

@@ -64,7 +64,7 @@ class Entry(NamedTuple):
         return isinstance(self.shown, int)
 
 
-class Resident:
+class SessionState:
     """Items, units, pages and the stable entries of one session."""
 
     def __init__(self, count: Any, load: Load) -> None:
