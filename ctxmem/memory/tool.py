@@ -51,8 +51,8 @@ def checked_call(given: Any) -> Mapping[str, Any]:
     """
     if not isinstance(given, Mapping):
         raise InputTypeError(
-            f"call is {shown(given)}; expected a call of the tool {NAME!r} as the model wrote it: a "
-            "dict in the form of OpenAI (chat or Responses) or Anthropic"
+            f"call is {shown(given)}; expected a call of the tool {NAME!r} as the model wrote it: "
+            "a dict in the form of OpenAI (chat or Responses) or Anthropic"
         )
     call = one_call(given, NAME)
     inner = call.get("function", call)
