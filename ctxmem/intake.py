@@ -233,6 +233,11 @@ def _converted(item: Any) -> Chunk:
         return Chunk(item, content_id(item)) if type(item) is str and item else Chunk(item)
     if isinstance(item, Mapping):
         return _from_mapping(item)
+    if _is_turned(item):
+        raise InputTypeError(
+            f"chunk is the pair ({a_type(item[0])}, {a_type(item[1])}); expected the passage "
+            "first: turn the pair round, to (item, score)"
+        )
     if isinstance(item, tuple) and len(item) == 2 and not isinstance(item[0], int | float):
         first, score = item[0], _score(item[1])
         if isinstance(first, str):
@@ -249,6 +254,15 @@ def _converted(item: Any) -> Chunk:
         f"chunk is {a_type(item)}; expected {_ACCEPTED}: convert it, for instance with "
         f"ctxmem.Chunk(text, id=..., score=...)"
     )
+
+
+def _is_turned(item: Any) -> bool:
+    """Return whether an item is a pair of a number and a passage, as some rerankers return them."""
+    if not isinstance(item, tuple) or len(item) != 2:
+        return False
+    score, passage = item
+    number = isinstance(score, int | float | np.number) and not isinstance(score, bool)
+    return number and not isinstance(passage, int | float | np.number | bytes)
 
 
 def _from_mapping(item: Mapping[str, Any]) -> Chunk:

@@ -267,6 +267,22 @@ def test_a_clock_in_the_beginning_is_named_as_what_breaks_the_prefix(rules, cost
     assert ("it costs nothing yet" in finding.detail) != costs
 
 
+@pytest.mark.parametrize("more", [{}, {"model": "gpt-4o"}, {"session_id": "s"}])
+def test_a_clock_in_plain_lines_of_a_growing_chat_is_found_as_in_those_with_a_model(more):
+    records, history = [], []
+    for i in range(8):
+        history = [*history, say("user", f"Question {i}: {THREE}")]
+        clock = say("system", f"Now 10:0{i}:30\n\n" + "Answer by the manual. " * 500)
+        records.append({**more, "messages": [clock, *history]})
+        history = [*history, say("assistant", f"Answer {i}.")]
+    found = audit(records, counter=words, prices=3.0)
+    assert (found.totals["requests"], found.totals["sessions"]) == (8, 1)
+    sent = sum(len(message["content"].split()) for r in records for message in r["messages"])
+    assert found.totals["tokens"] - found.totals["parts"]["overhead"] == sent
+    (finding,) = [one for one in found.findings if one.kind == "unstable_prefix"]
+    assert finding.count == 7 and "a time or an id" in finding.detail
+
+
 def test_questions_of_one_form_are_no_versions():
     asked = [f"Could you tell me what number {i} on my letter of last May means?" for i in range(3)]
     history = [say("system", ONE)]

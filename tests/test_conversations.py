@@ -206,6 +206,63 @@ def test_a_chat_that_was_logged_again_with_more_adds_what_is_new():
     assert found == [[["a"], ["a", "b", "c"]]]
 
 
+def clocked(spoken, time):
+    """Return a record of a chat whose instructions have the time of the request."""
+    return {"messages": [say("system", f"at {time}"), *spoken]}
+
+
+SPOKEN = [say("user" if i % 2 == 0 else "assistant", text) for i, text in enumerate("abcdefgh")]
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_chat_whose_instructions_change_with_every_line_adds_what_is_new(answered):
+    records = [clocked(SPOKEN[: 2 * i + 1 + answered], i) for i in range(4)]
+    spoken = [["a"], [*"abc"], [*"abcde"], [*"abcdefg"]]
+    expected = [[[f"at {i}", *said] for i, said in enumerate(spoken)]]
+    assert windows(records) == expected
+    if not answered:
+        assert windows([{**record, "model": "m"} for record in records]) == expected
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_instructions_that_move_behind_the_history_do_not_hide_a_chat(number):
+    def sent(i):
+        return [say("system", "rules"), *SPOKEN[: 2 * i + 1], *[say("system", f"at {i}")] * number]
+
+    found = windows([{"messages": sent(i)} for i in range(4)])
+    assert found == [[texts(sent(i)) for i in range(4)]]
+
+
+def test_a_request_that_is_sent_again_with_another_clock_is_one_request_more():
+    found = windows([clocked(SPOKEN[:3], 0), clocked(SPOKEN[:3], 1), clocked(SPOKEN[:5], 2)])
+    assert sorted(sent for one in found for sent in one) == [
+        ["at 0", "a"],  # the log begins within the chat
+        ["at 0", *"abc"],
+        ["at 1", *"abc"],
+        ["at 2", *"abcde"],
+    ]
+
+
+def test_chats_of_one_session_with_other_instructions_keep_their_own_calls():
+    one, other = SPOKEN[:3], [SPOKEN[0], say("assistant", "other"), SPOKEN[2]]
+    records = [clocked(one[:1], 0), clocked(other[:1], 1), clocked(one, 0), clocked(other, 1)]
+    expected = [[["at 0", "a"], ["at 0", *"abc"]], [["at 1", "a"], ["at 1", "a", "other", "c"]]]
+    assert windows(records) == expected
+
+
+def test_whole_chats_of_the_same_words_are_told_apart_by_their_instructions():
+    """An evaluation logs the same question and answer for each prompt."""
+    found = windows([clocked(SPOKEN[:4], 0), clocked(SPOKEN[:4], 1)])
+    assert sorted(sent for one in found for sent in one) == [
+        [f"at {i}", *said] for i in (0, 1) for said in ("a", "abc")
+    ]
+
+
+def test_a_list_without_an_answer_is_one_request_whatever_it_holds():
+    asked = [say("system", "at 1"), say("user", "a"), say("system", "x"), say("user", "b")]
+    assert windows([{"messages": asked}]) == [[texts(asked)]]
+
+
 # Transcripts --------------------------------------------------------------------------------------
 
 

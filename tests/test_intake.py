@@ -375,3 +375,17 @@ def test_public_errors_are_pickled_with_what_they_carry():
     ):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again), vars(again)) == (type(error), "m", vars(error))
+
+
+@pytest.mark.parametrize("score", [0.7, 3, np.float32(0.5), np.int64(4)])
+@pytest.mark.parametrize("passage", ["a text", Chunk("a text"), {"text": "a text"}])
+def test_a_pair_with_the_score_first_is_named_with_what_to_do(score, passage):
+    with pytest.raises(InputTypeError, match=r"^chunk 1 is the pair .* turn the pair round"):
+        pack(["first", (score, passage)], 50)
+    assert "a text" in pack(["first", (passage, score)], 50).text
+
+
+def test_a_pair_of_numbers_is_no_turned_pair():
+    with pytest.raises(InputTypeError) as error:
+        pack([(0.5, 0.7)], 50)
+    assert "turn" not in str(error.value)

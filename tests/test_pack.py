@@ -315,6 +315,19 @@ def test_a_pinned_chunk_survives_when_the_budget_shrinks():
     assert e.value.pinned == ("rules",)
 
 
+def test_pins_that_do_not_fit_are_named_by_their_place_and_first_words():
+    long = "Never ship a parcel abroad  without\nthe form that customs asks for."
+    chunks = ["a first text", Chunk(long, pinned=True), Chunk("Be brief.", id="b", pinned=True)]
+    with pytest.raises(BudgetError) as e:
+        pack(chunks, 3)
+    first, second = e.value.pinned
+    assert str(e.value).endswith(
+        f"unpin: {first!r} (chunk 1, 'Never ship a parcel abroad without the…'), "
+        f"'b' (chunk 2, 'Be brief.')"
+    )
+    assert second == "b"
+
+
 def test_a_pin_on_any_repeat_pins_the_text():
     chunks = [Chunk("a b c d", id="x", rank=0), Chunk("a b c d", id="y", rank=1, pinned=True)]
     chunks.append(Chunk("words that rank best of all", rank=0, score=9.0))

@@ -97,15 +97,20 @@ class Request:
     def answer(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Return the message that answers a call of `find_tool`, in the form of the call.
 
+        `call` is an entry of `tool_calls` (or of the content, for Anthropic), or the whole message
+        of the model if it has exactly one call of `find_tool`.
+
         Raises:
-            InputError, InputTypeError: it is no call, or one of another tool.
+            InputError, InputTypeError: it is no call, one of another tool, or a message without
+                exactly one call of `find_tool`.
         """
-        from ctxmem.chat.tools import result_message
+        from ctxmem.chat.tools import one_call, result_message
         from ctxmem.toolset import answer_find
         from ctxmem.toolset.finding import NAME
 
         if not isinstance(call, Mapping):
             raise InputTypeError(f"the call is {call!r}; expected a dict, as the model returned it")
+        call = one_call(call, NAME)
         function = call.get("function")
         inner = function if isinstance(function, Mapping) else call
         name = inner.get("name")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ctxmem.auditing.assembly import Call
@@ -26,12 +26,16 @@ NO_ANSWER = "a request that continues a response whose answer is not in the log"
 
 @dataclass(slots=True)
 class _Chat:
-    """The messages of a chat as far as they were read; `open` if the last have no answer yet."""
+    """The messages of a chat as far as they were read; `open` if the last have no answer yet.
+
+    `spoken` are those that are no instructions: a client may renew these with every request.
+    """
 
     name: str
-    messages: list[Any]
-    open: bool
-    size: int
+    messages: list[Any] = field(default_factory=list)
+    spoken: list[Any] = field(default_factory=list)
+    open: bool = False
+    size: int = 0
 
 
 class Lineage:
@@ -102,12 +106,14 @@ class Lineage:
         name = call.session or inferred_session(call)
         chats = self._chats.setdefault(name, [])
         self._chats.move_to_end(name)
-        chat = _continued(chats, whole)
-        start, was_open = (len(chat.messages), chat.open) if chat else (0, False)
+        at = [i for i, message in enumerate(whole) if side_of(message) != "system"]
+        spoken = [whole[i] for i in at]
+        chat, start = _continued(chats, whole, spoken, at)
         if chat is None:
             self._number += 1
-            chat = _Chat(f"{name}\0{self._number}", [], False, 0)
+            chat = _Chat(f"{name}\0{self._number}")
             chats.append(chat)
+        was_open = chat.open
         call.thread = chat.name
         ends = _answers(whole)
         calls = [
@@ -119,12 +125,12 @@ class Lineage:
         if chat.open or not calls:
             calls.append(call)
         calls[-1].lists, calls[-1].shown = call.lists, call.shown
-        self._keep(chat, whole, start)
+        self._keep(chat, whole, spoken)
         yield from calls
 
-    def _keep(self, chat: _Chat, whole: list[Any], start: int) -> None:
-        size = sum(map(size_of, whole[start:]))
-        chat.messages = whole
+    def _keep(self, chat: _Chat, whole: list[Any], spoken: list[Any]) -> None:
+        size = sum(map(size_of, whole[len(chat.messages) :]))
+        chat.messages, chat.spoken = whole, spoken
         chat.size += size
         self._chats_size += size
         while self._chats_size > _KEPT_BYTES and len(self._chats) > 1:
@@ -132,19 +138,45 @@ class Lineage:
             self._chats_size -= sum(one.size for one in idle)
 
 
-def _continued(chats: list[_Chat], whole: Sequence[Any]) -> _Chat | None:
-    """Return the longest chat that a list of messages begins with, as the latest."""
-    best = None
+def _continued(
+    chats: list[_Chat], whole: Sequence[Any], spoken: Sequence[Any], at: Sequence[int]
+) -> tuple[_Chat | None, int]:
+    """Return the longest chat that a list of messages continues, as the latest, and from where on.
+
+    The list begins with the messages of the chat, or what was `spoken`, which is `at` these places
+    of it, does: instructions may have the time of the request. A request that is sent again with
+    other instructions is a chat of its own, whose answers were calls before.
+    """
+    best, start, most = None, 0, (-1, False, 0)
     for chat in chats:
-        count = len(chat.messages)
-        longer = best is None or count > len(best.messages)
-        if count <= len(whole) and longer and shared(chat.messages, whole) == count:
-            best = chat
+        rank = _rank(chat, whole, spoken)
+        if rank > most:
+            best, most = chat, rank
+    if best is not None:
+        count, exact, _ = most
+        start = len(best.messages) if exact else (*at, len(whole))[count]
+        if not exact and count == len(spoken):
+            best, start = None, len(whole)
     if best is not None:
         chats.remove(best)
         chats.append(best)
     del chats[:-_MOST_CHATS]
-    return best
+    return best, start
+
+
+def _rank(chat: _Chat, whole: Sequence[Any], spoken: Sequence[Any]) -> tuple[int, bool, int]:
+    """Return how much of a list of messages a chat is, a negative number if they differ.
+
+    A list of the same words that ends with the answer is another conversation, with instructions
+    of its own: logs of evaluations have those.
+    """
+    count, length = len(chat.spoken), len(chat.messages)
+    if length <= len(whole) and shared(chat.messages, whole) == length:
+        return count, True, length
+    longer = count < len(spoken) or (count == len(spoken) and not is_answer(whole[-1]))
+    if count and longer and shared(chat.spoken, spoken) == count:
+        return count, False, length
+    return -1, False, 0
 
 
 def _answers(messages: Sequence[Any]) -> list[tuple[int, int]]:

@@ -88,6 +88,39 @@ def forced_name(choice: Any) -> str | None:
     return "" if choice.get("type") in ("any", "required", "tool", "function") else None
 
 
+def one_call(given: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the call of a tool: what is given, or the only call of it in a message of the model.
+
+    Raises:
+        InputError: a message with no call of the tool, or with several.
+
+    >>> call = {"type": "function", "id": "c", "function": {"name": "now", "arguments": "{}"}}
+    >>> one_call({"role": "assistant", "tool_calls": [call]}, "now")["id"]
+    'c'
+    """
+    if not ("role" in given or "tool_calls" in given):
+        return given  # a call has neither
+    made = [
+        call
+        for key in ("tool_calls", "content")
+        if isinstance(given.get(key), list)
+        for call in given[key]
+        if isinstance(call, Mapping) and _named_in(call) == name
+    ]
+    if len(made) == 1:
+        found: Mapping[str, Any] = made[0]
+        return found
+    raise InputError(
+        f"call is a whole message with {len(made)} calls of {name!r}; expected one call: pass one "
+        "entry of tool_calls, or one tool_use block of the content"
+    )
+
+
+def _named_in(call: Mapping[str, Any]) -> Any:
+    function = call.get("function")
+    return (function if isinstance(function, Mapping) else call).get("name")
+
+
 def result_message(call: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Return the message that answers a call, in the form of the call."""
     if call.get("type") == "tool_use":

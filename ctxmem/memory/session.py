@@ -489,12 +489,15 @@ class Memory:
     def answer(self, call: Mapping[str, Any]) -> dict[str, Any]:
         """Return the message that answers a call of the tool, in the form of the call.
 
+        `call` is an entry of `tool_calls` (or of the content, for Anthropic), or the whole message
+        of the model if it has exactly one call of the tool.
+
         It never raises for what a model may write in its arguments; the message says what was wrong
         instead.
 
         Raises:
             InputTypeError: the call is no dict.
-            InputError: it calls another tool.
+            InputError: it calls another tool, or is a message without exactly one call of it.
             SessionDeletedError: the session was deleted.
         """
         return tool.answer(call, self.page, self.recall)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ctxmem.chat.shapes import shown
-from ctxmem.chat.tools import result_message
+from ctxmem.chat.tools import one_call, result_message
 from ctxmem.errors import InputError, InputTypeError
 from ctxmem.memory import editing
 from ctxmem.memory.window import Page
@@ -42,24 +42,31 @@ def definition(form: str) -> dict[str, Any]:
     raise InputError(f"form is {form!r}; expected 'openai', 'responses' or 'anthropic'")
 
 
-def check_call(call: Any) -> None:
-    """Raise `InputTypeError` for what is no call, `InputError` for a call of another tool."""
-    if not isinstance(call, Mapping):
+def checked_call(given: Any) -> Mapping[str, Any]:
+    """Return a call of the tool, which may be given with the message that holds it.
+
+    Raises:
+        InputTypeError: what is no call.
+        InputError: a call of another tool, or a message without exactly one call of this tool.
+    """
+    if not isinstance(given, Mapping):
         raise InputTypeError(
-            f"call is {shown(call)}; expected a call of the tool {NAME!r} as the model wrote it: a "
-            "dict in the form of OpenAI (chat or Responses) or Anthropic"
+            f"call is {shown(given)}; expected a call of the tool {NAME!r} as the model wrote it: "
+            "a dict in the form of OpenAI (chat or Responses) or Anthropic"
         )
+    call = one_call(given, NAME)
     inner = call.get("function", call)
     name = inner.get("name", NAME) if isinstance(inner, Mapping) else inner
     if name != NAME:
         raise InputError(f"the call is of the tool {shown(name)}; expected a call of {NAME!r}")
+    return call
 
 
 def answer(
     call: Mapping[str, Any], read: Callable[[str], Page], search: Callable[[str, int], list[Page]]
 ) -> dict[str, Any]:
     """Return the message that answers a call, with what `read` and `search` return of pages."""
-    check_call(call)
+    call = checked_call(call)
     given = arguments_of(dict(call))
     page, query = given.get("page"), given.get("query")
     if isinstance(page, str) and page:

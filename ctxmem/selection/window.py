@@ -41,6 +41,8 @@ LARGEST_COUNT = 2**30
 FEW = 64
 """Number of units up to which a problem is small."""
 
+_FIRST_WORDS = 40  # characters of a chunk's text by which an error names it
+
 CUTS = 8
 """Number of lengths of the previous window's prefix that are compared."""
 
@@ -630,10 +632,19 @@ def represent_by_what_fits(table: Candidates, limit: int) -> None:
             table.group[table.group == rep] = best
 
 
+def _pin_words(table: Candidates, i: int) -> str:
+    """Return how an error names a chunk: its id, its index in the input and its first words."""
+    text = " ".join(table.chunks[i].text[:200].split())
+    words = text if len(text) <= _FIRST_WORDS else text[:_FIRST_WORDS].rsplit(" ", 1)[0] + "…"
+    return f"{table.id(i)!r} (chunk {i}, {words!r})"
+
+
 def over_pinned(table: Candidates, budget: int, needed: int) -> BudgetError:
     """Return the error that names the pins that do not fit."""
-    names = [table.id(i) for i in range(len(table)) if table.chunks[i].pinned]
-    shown = ", ".join(repr(name) for name in names[:8]) + (", ..." if len(names) > 8 else "")
+    pinned = [i for i in range(len(table)) if table.chunks[i].pinned]
+    names = [table.id(i) for i in pinned]
+    shown = ", ".join(_pin_words(table, i) for i in pinned[:8])
+    shown += ", ..." if len(pinned) > 8 else ""
     return BudgetError(
         f"budget is {budget} tokens but the pinned chunks, with what they require, need {needed}; "
         f"raise the budget or unpin: {shown}",

@@ -94,6 +94,7 @@ OutlineReader::OutlineReader(std::string_view text, const OutlineOptions& option
 void OutlineReader::run() {
     count_turns();
     count_questions();
+    find_quoted_lines();
     find_torn_fence();
     for (std::size_t i = filled(0); i < count(); i = filled(i)) {
         stop_.check(500);

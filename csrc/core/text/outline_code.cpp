@@ -25,9 +25,93 @@ bool is_markdown(std::string_view content) {
            content.starts_with("* [") || (content[0] == '|' && is_table_rule(content));
 }
 
+// Whether a string in triple quotes begins after these characters: "text = ", "print(", "return r".
+bool precedes_string(std::string_view before) {
+    for (int letters = 0; letters < 2 && !before.empty(); ++letters) {
+        if (std::string_view("rRfFbBuU").find(before.back()) == std::string_view::npos) break;
+        before.remove_suffix(1);
+    }
+    while (!before.empty() && before.back() == ' ') before.remove_suffix(1);
+    if (before.empty()) return false;
+    return std::string_view("=([{,:+").find(before.back()) != std::string_view::npos ||
+           before == "return" || before.ends_with(" return");
+}
+
 }  // namespace
 
 // Fences ------------------------------------------------------------------------------------------
+
+// Whether source code is wrapped in a fence, as a program that writes Markdown leaves it.
+bool OutlineReader::is_fenced_source() const {
+    const std::size_t first = filled(0);
+    std::size_t last = count();
+    while (last > first && blank(last - 1)) --last;
+    return last > first + 1 && line(first).indent == 0 && fence_size(content(first)) > 0 &&
+           line(last - 1).indent == 0 && fence_size(content(last - 1)) > 0;
+}
+
+// Whether there is code above line i or below line `last`: prose has quotes of its own.
+bool OutlineReader::among_code(std::size_t i, std::size_t last) const {
+    while (i > 0 && blank(i - 1)) --i;
+    const std::size_t next = filled(last + 1);
+    return (i > 0 && evidence(i - 1) > 0) || (next < count() && evidence(next) > 0);
+}
+
+// The line that closes the string or the comment that line i opens and leaves open; i if none does.
+std::size_t OutlineReader::string_end(std::size_t i) const {
+    const std::string_view here = content(i);
+    if (const std::size_t end = quote_end(i, count() - 1); end > i) {
+        // Quotes alone on their line open a string below a blank line or a signature, else they
+        // close one.
+        const bool alone = here.size() == 3 && i > 0 && !after_blank(i);
+        if (alone && !content(i - 1).ends_with(':') && content(i - 1)[0] != '#') return i;
+        return among_code(i, end) ? end : i;
+    }
+    for (const std::string_view quotes : {"\"\"\"", "'''"}) {
+        const std::size_t at = here.rfind(quotes);
+        if (at == here.npos || !precedes_string(here.substr(0, at))) continue;
+        std::size_t found = 0;
+        for (std::size_t k = here.find(quotes); k != here.npos; k = here.find(quotes, k + 3))
+            ++found;
+        if (found % 2 == 0) continue;
+        for (std::size_t m = i + 1; m < count() && m < i + kQuoteLines; ++m)
+            if (!blank(m) && content(m).find(quotes) != here.npos) return m;
+    }
+    return i;
+}
+
+// Note the lines in which a fence is part of source code: all of a file of code, else those of a
+// string or a comment outside Markdown's fences. A docstring has fences of its own.
+void OutlineReader::find_quoted_lines() {
+    if (text_.find("```") == text_.npos && text_.find("~~~") == text_.npos) return;
+    if (options_.format == Format::code && !is_fenced_source()) {
+        quoted_.assign(count(), true);
+        return;
+    }
+    for (std::size_t i = filled(0); i < count(); i = filled(i + 1)) {
+        stop_.check(500);
+        if (const std::size_t size = fence_size(content(i)); size > 0) {
+            i = fence_end(i, content(i)[0], size);
+            continue;
+        }
+        const std::size_t end = string_end(i);
+        if (end > i && quoted_.empty()) quoted_.assign(count(), false);
+        for (; i < end; ++i) quoted_[i + 1] = true;
+    }
+}
+
+// The line of the fence that closes code opened at line i by `size` of these marks, or `count()`.
+std::size_t OutlineReader::fence_end(std::size_t i, char mark, std::size_t size) const {
+    std::size_t close = i + 1;
+    while (close < count()) {
+        const std::string_view there = content(close);
+        if (!there.empty() && there[0] == mark && fence_size(there) >= size && !quoted(close) &&
+            there.find_first_not_of(mark) == there.npos)
+            break;
+        ++close;
+    }
+    return close;
+}
 
 // In a text that begins inside fenced code, the first fence is a closing one. Decide between the
 // two readings: choose the one with less Markdown inside fences and less code outside.
@@ -37,7 +121,7 @@ void OutlineReader::find_torn_fence() {
     int opens_first = 0, closes_first = 0;  // lines that contradict each reading
     bool inside = false, decided = false;
     for (std::size_t i = 0; i < count() && !decided; ++i) {
-        if (blank(i)) continue;
+        if (blank(i) || quoted(i)) continue;
         if (const std::size_t after = patch_end(i); after > i) {
             i = after - 1;  // the lines of a patch are no fences of this text
             continue;
@@ -102,6 +186,7 @@ std::size_t OutlineReader::take_fence(std::size_t i) {
         lead_ = {};
         return last + 1;
     }
+    if (quoted(i)) return 0;
     const std::string_view here = content(i);
     const Marker marker = marker_of(here);
     const std::size_t size = fence_size(here.substr(marker.size));
@@ -112,14 +197,7 @@ std::size_t OutlineReader::take_fence(std::size_t i) {
     if (tildes && wasted_ > 2 * text_.size()) return 0;
     if (tildes && (!after_blank(i) || (i + 2 < count() && !blank(i + 1) && underlines(i + 2))))
         return 0;
-    std::size_t close = i + 1;
-    while (close < count()) {
-        const std::string_view there = content(close);
-        if (!there.empty() && there[0] == mark && fence_size(there) >= size &&
-            there.find_first_not_of(mark) == there.npos)
-            break;
-        ++close;
-    }
+    const std::size_t close = fence_end(i, mark, size);
     if (tildes && close >= count()) {
         wasted_ += text_.size() - line(i).first;
         return 0;
@@ -249,7 +327,7 @@ std::size_t OutlineReader::take_code(std::size_t i) {
             last = k;
             continue;
         }
-        if (fence_size(content(k)) > 0 || !continues_code(k, base)) break;
+        if ((!quoted(k) && fence_size(content(k)) > 0) || !continues_code(k, base)) break;
         base = std::min(base, line(k).indent);
         last = k;
     }

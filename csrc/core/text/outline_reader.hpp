@@ -225,6 +225,12 @@ private:
 
     // Code: outline_code.cpp
     bool underlines_title(std::size_t i) const;
+    bool is_fenced_source() const;
+    bool among_code(std::size_t i, std::size_t last) const;
+    std::size_t string_end(std::size_t i) const;
+    void find_quoted_lines();
+    std::size_t fence_end(std::size_t i, char mark, std::size_t size) const;
+    bool quoted(std::size_t i) const { return !quoted_.empty() && quoted_[i]; }
     void find_torn_fence();
     std::size_t take_fence(std::size_t i);
     std::size_t take_literal(std::size_t i, int indent, std::int32_t need);
@@ -296,7 +302,8 @@ private:
     char release_mark_ = 0;              // '*' if stars mark it, the mark of its underline, or 0
     std::int32_t antecedent_ = kNoSpan;  // the last sentence without an anaphoric opener
     std::int32_t antecedent_end_ = 0;    // the unit after the sentences that may refer to it
-    std::size_t torn_close_ = 0;         // line of the closing fence whose opening fence is missing
+    std::vector<bool> quoted_;    // lines in which a fence is part of code; empty if there are none
+    std::size_t torn_close_ = 0;  // line of the closing fence whose opening fence is missing
     bool torn_ = false;
     bool fenced_ = false;  // the line that is split is inside a fence
     bool dialogue_ = false;
