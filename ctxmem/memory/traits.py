@@ -26,6 +26,16 @@ from ctxmem.memory.subjects import about as about_of
 
 CHOICES = frozenset({"instruction", "preference", "decision"})
 """Kinds that choose one of several."""
+_GROUPS = {
+    kind: group
+    for group in (
+        frozenset({"preference", "decision", "correction"}),
+        frozenset({"rule", "instruction", "permission"}),
+    )
+    for kind in group
+}
+"""Kinds of which one may replace another."""
+_GROUPS["correction"] |= {"fact"}
 VALUED = frozenset({"value", "limit", "deadline", "correction"})
 """Kinds that state a value."""
 
@@ -189,6 +199,11 @@ def unit_of(text: str, value: str) -> str:
     unit = _UNIT.match(behind)
     word = unit.group(1).lower() if unit and unit.group(1).lower() not in STOP else ""
     return _measure(value, before, behind) or stem(word)
+
+
+def comparable_kinds(kind: str, other: str) -> bool:
+    """Whether a statement of a kind can replace or contradict one of another kind."""
+    return kind == other or other in _GROUPS.get(kind, ())
 
 
 def comparable(one: Traits, other: Traits) -> bool:
