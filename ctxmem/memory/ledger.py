@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Any
 
 from ctxmem import _native
 from ctxmem.errors import InputError
+from ctxmem.memory.corrections import corrected, values_meant
 from ctxmem.memory.narrowing import adds, covers, holds_only_if, lifts, narrows
 from ctxmem.memory.options import OPTION, accepted
 from ctxmem.memory.statements import RETRACTS, UPDATES, Found, scan
@@ -31,19 +32,16 @@ from ctxmem.memory.subjects import (
 )
 from ctxmem.memory.traits import (
     CHOICES,
-    VALUED,
     Traits,
     apart,
     apart_in_scope,
     comparable,
     comparable_kinds,
     elsewhere,
-    form_of,
     opposed,
     replaces,
     same_subject,
     traits_of,
-    unit_of,
 )
 
 Finder = Callable[[str, str], Iterable[Any]]
@@ -249,21 +247,21 @@ class Ledger:
             *(len(self._entries), f.kind, said, page, message, start, f.end),
             *(f.subject, f.value, source, f.strength),
         )
-        corrected: list[int] = []
+        unclear: list[int] = []
         if f.value and f.kind == "correction" and names_nothing(said, f.subject, f.value):
-            corrected = self._corrected(entry)
-            if len(corrected) == 1:
-                meant = self._entries[corrected[0]]
+            unclear = [other.id for other in values_meant(entry, self._recent(entry))]
+            if len(unclear) == 1:
+                meant = self._entries[unclear[0]]
                 entry = replace(entry, subject=meant.subject or meant.text, carried=True)
         traits = traits_of(entry.kind, said, entry.subject, entry.value)
         similar = self._similar(traits.words)
         self._entries.append(entry)
         self._by_text[known] = entry.id
         self._enter(entry.id, traits)
-        if len(corrected) == 1:
-            self._supersede(corrected[0], entry.id)
-        elif corrected:
-            for one in corrected:
+        if len(unclear) == 1:
+            self._supersede(unclear[0], entry.id)
+        elif unclear:
+            for one in unclear:
                 self._contradict(one, entry.id)
         elif not (f.flags & RETRACTS and self._retract(entry, similar)):
             self._compare(entry, f, similar)
@@ -300,32 +298,16 @@ class Ledger:
 
     # What replaces what ---------------------------------------------------------------------------
 
-    def _corrected(self, entry: Entry) -> list[int]:
-        """Return the values that a correction without a subject can be meant for.
-
-        One that the correction names ("not 8080") is meant; else, of those of the same form and
-        unit that were said within four messages, the newest. Several of one message can be meant.
-        """
-        found: list[int] = []
-        mine, unit = form_of(entry.value), unit_of(entry.text, entry.value)
-        for i in reversed(self._live):
-            other = self._entries[i]
-            if entry.message - other.message > 4:
-                break
-            if not other.value or other.kind not in VALUED or form_of(other.value) != mine:
-                continue
-            if not unit or unit_of(other.text, other.value) == unit:
-                found.append(i)
-        named = replaced_names(entry.text)
-        meant = [i for i in found if self._entries[i].value.lower() in named]
-        if meant or any(word.isdecimal() for word in named):
-            return meant
-        newest = [i for i in found if self._entries[i].message == self._entries[found[0]].message]
-        alike = [i for i in newest if len(self._entries[i].value) == len(entry.value)]
-        return alike or newest
+    def _recent(self, entry: Entry) -> list[Entry]:
+        """Return the live entries of the last four messages before one, the newest first."""
+        earlier = (self._entries[i] for i in reversed(self._live) if i != entry.id)
+        return list(takewhile(lambda other: entry.message - other.message <= 4, earlier))
 
     def _compare(self, entry: Entry, f: Found, similar: Mapping[int, int]) -> None:
         """Compare a new entry with those that share words with it."""
+        if (meant := corrected(entry, self._recent(entry))) is not None:
+            self._supersede(meant.id, entry.id)
+            return
         updates = bool(f.flags & UPDATES) or entry.kind == "correction" or switches(entry.text)
         updates = updates or (entry.kind == "decision" and bool(replaced_names(entry.text)))
         traits = self._traits[entry.id]

@@ -54,6 +54,8 @@ _LIFTING = frozenset(
     "precisam preciso necessário mais nunca antes depois cada todos todas agora pode podes novo "
     "novamente permitido regra obrigado obrigada em no na nos nas ao à do dos das uma você te "
     "esqueça esquece "
+    # to use
+    "utilise utilisez utiliser uses usa usar utiliza utilices usare usi gebruik gebruiken "
     # Dutch
     "je u jullie hoeft hoef hoeven niet meer geen mag mogen kunt kan weer nu altijd nooit voor "
     "voordat elke elk alle alles vergeet negeren regel dank te en van met op aan ons mij me is "
@@ -94,7 +96,7 @@ _ALLOWS = re.compile(
     r"|autoris\w+|permis\w*|permitid\w+|permess\w+|toegestaan)\b",
     re.IGNORECASE,
 )
-_PUT = frozenset(
+_PUT = tuple(
     map(
         stem,
         "add put write insert include give show send make answer reply response respond output "
@@ -172,7 +174,8 @@ def lifts(text: str, old: str) -> bool:
     if not _ALLOWS.search(text):
         return True
     mine = _named(text)
-    return forbids(old) and all(_is_known(word, mine) for word in _named(old) if word not in _PUT)
+    known = (*mine, *_PUT)
+    return forbids(old) and all(_is_known(word, known) for word in _named(old))
 
 
 def adds(text: str, old: str) -> bool:
