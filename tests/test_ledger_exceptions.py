@@ -65,6 +65,17 @@ def ledger_of(*said: str) -> Ledger:
             "Du musst nicht fragen, bevor du eine E-Mail an meine Frau sendest.",
         ),
         (
+            "Frag mich immer, bevor du etwas kaufst.",
+            "Bei Käufen unter 10 Euro musst du mich nicht fragen.",
+        ),
+        (
+            "Frag mich immer, bevor du etwas kaufst.",
+            "Du musst mich bei Käufen unter 10 Euro nicht fragen.",
+        ),
+        ("Always ask me before deploying.", "Stop asking me before deploying to staging."),
+        ("Always use semicolons.", "You don't need semicolons in Python files."),
+        ("Keep answers under 100 words.", "Keep answers about law under 300 words."),
+        (
             "Frag mich immer vor einem Deployment.",
             "Vor einem Deployment auf Staging musst du nicht mehr fragen.",
         ),
@@ -109,6 +120,10 @@ def test_a_statement_that_lifts_a_rule_in_one_case_leaves_the_rule(rule, excepti
         ),
         ("Ask me before every purchase.", "You don't need to ask me before a purchase any more."),
         ("Never email me.", "You may email me again."),
+        ("Always ask me before deploying.", "Stop asking me before deploying."),
+        ("Always use semicolons.", "You don't need semicolons any more."),
+        ("Keep answers under 100 words.", "Keep answers under 300 words."),
+        ("Frag mich immer vor einem Kauf.", "Vor einem Kauf musst du mich nicht mehr fragen."),
         (
             "Frag immer, bevor du eine E-Mail sendest.",
             "Du musst nicht mehr fragen, bevor du eine E-Mail sendest.",

@@ -228,6 +228,8 @@ def same_subject(one: Traits, other: Traits, *, updates: bool) -> bool:
             return False
         units = {one.unit} | (one.about & other.about)
         mine, theirs = one.words - units, other.words - units
+        if theirs and theirs < mine and not mine - theirs <= _CHANGES:
+            return False  # a narrower case: "answers" and "answers about law"
         return mine == theirs or bool(mine & theirs) or (updates and mine <= _CHANGES)
     labels = {label for _, label in one.scope[1] & other.scope[1]}
     return one.about - labels == other.about - labels != frozenset()

@@ -285,6 +285,8 @@ constexpr const char* kEnglish[] = {
     "permission 7 t | ^ drop/lift/cancel/remove/scrap ~2 rule/limit/restriction/requirement/ban/constraint",
     "permission 6 t | you don't/no need/have/longer (to/need/have) (to) %verb",
     "permission 8 t | you don't/needn't (need/have) (to) ask/check/confirm/tell",
+    "permission 8 t | ^ stop asking/checking/confirming ~2 before",
+    "permission 6 t | you don't need %word",
     "permission 6 - | you can/may ~5 freely/anytime",
     "permission 7 - | ^ feel free to",
     "permission 7 - | you may %verb",
