@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Any
 
 from ctxmem import _native
 from ctxmem.errors import InputError
+from ctxmem.memory.corrections import corrected, values_meant
+from ctxmem.memory.narrowing import adds, covers, holds_only_if, lifts, narrows
 from ctxmem.memory.options import OPTION, accepted
 from ctxmem.memory.statements import RETRACTS, UPDATES, Found, scan
 from ctxmem.memory.subjects import (
@@ -30,34 +32,22 @@ from ctxmem.memory.subjects import (
 )
 from ctxmem.memory.traits import (
     CHOICES,
-    VALUED,
     Traits,
     apart,
     apart_in_scope,
     comparable,
+    comparable_kinds,
     elsewhere,
-    form_of,
     opposed,
     replaces,
     same_subject,
     traits_of,
-    unit_of,
 )
 
 Finder = Callable[[str, str], Iterable[Any]]
 """A function of a text and its role that returns statements: str, (kind, text) or `Entry`."""
 
 _REPLIES = frozenset({"proposal", "acceptance", "refusal"})
-_GROUPS = {
-    kind: group
-    for group in (
-        frozenset({"preference", "decision", "correction"}),
-        frozenset({"rule", "instruction", "permission"}),
-    )
-    for kind in group
-}
-"""Kinds of which one may replace another."""
-_GROUPS["correction"] |= {"fact"}
 _SHORT = {"dead_end": "tried", "commitment": "promise"}
 """Kinds that the block calls by a shorter or plainer name."""
 _FREQUENT = 48
@@ -257,21 +247,21 @@ class Ledger:
             *(len(self._entries), f.kind, said, page, message, start, f.end),
             *(f.subject, f.value, source, f.strength),
         )
-        corrected: list[int] = []
+        unclear: list[int] = []
         if f.value and f.kind == "correction" and names_nothing(said, f.subject, f.value):
-            corrected = self._corrected(entry)
-            if len(corrected) == 1:
-                meant = self._entries[corrected[0]]
+            unclear = [other.id for other in values_meant(entry, self._recent(entry))]
+            if len(unclear) == 1:
+                meant = self._entries[unclear[0]]
                 entry = replace(entry, subject=meant.subject or meant.text, carried=True)
         traits = traits_of(entry.kind, said, entry.subject, entry.value)
         similar = self._similar(traits.words)
         self._entries.append(entry)
         self._by_text[known] = entry.id
         self._enter(entry.id, traits)
-        if len(corrected) == 1:
-            self._supersede(corrected[0], entry.id)
-        elif corrected:
-            for one in corrected:
+        if len(unclear) == 1:
+            self._supersede(unclear[0], entry.id)
+        elif unclear:
+            for one in unclear:
                 self._contradict(one, entry.id)
         elif not (f.flags & RETRACTS and self._retract(entry, similar)):
             self._compare(entry, f, similar)
@@ -308,32 +298,16 @@ class Ledger:
 
     # What replaces what ---------------------------------------------------------------------------
 
-    def _corrected(self, entry: Entry) -> list[int]:
-        """Return the values that a correction without a subject can be meant for.
-
-        One that the correction names ("not 8080") is meant; else, of those of the same form and
-        unit that were said within four messages, the newest. Several of one message can be meant.
-        """
-        found: list[int] = []
-        mine, unit = form_of(entry.value), unit_of(entry.text, entry.value)
-        for i in reversed(self._live):
-            other = self._entries[i]
-            if entry.message - other.message > 4:
-                break
-            if not other.value or other.kind not in VALUED or form_of(other.value) != mine:
-                continue
-            if not unit or unit_of(other.text, other.value) == unit:
-                found.append(i)
-        named = replaced_names(entry.text)
-        meant = [i for i in found if self._entries[i].value.lower() in named]
-        if meant or any(word.isdecimal() for word in named):
-            return meant
-        newest = [i for i in found if self._entries[i].message == self._entries[found[0]].message]
-        alike = [i for i in newest if len(self._entries[i].value) == len(entry.value)]
-        return alike or newest
+    def _recent(self, entry: Entry) -> list[Entry]:
+        """Return the live entries of the last four messages before one, the newest first."""
+        earlier = (self._entries[i] for i in reversed(self._live) if i != entry.id)
+        return list(takewhile(lambda other: entry.message - other.message <= 4, earlier))
 
     def _compare(self, entry: Entry, f: Found, similar: Mapping[int, int]) -> None:
         """Compare a new entry with those that share words with it."""
+        if (meant := corrected(entry, self._recent(entry))) is not None:
+            self._supersede(meant.id, entry.id)
+            return
         updates = bool(f.flags & UPDATES) or entry.kind == "correction" or switches(entry.text)
         updates = updates or (entry.kind == "decision" and bool(replaced_names(entry.text)))
         traits = self._traits[entry.id]
@@ -352,7 +326,7 @@ class Ledger:
         if entry.kind == "correction" and entry.subject and not entry.value:
             same = self._denied(entry, similar)
         elif not same and not (entry.value and traits.about and not updates):
-            self._compare_words(entry, similar, updates=updates)
+            self._compare_words(entry, f, similar, updates=updates)
         elif not same and updates and entry.kind in {"decision", "correction", "value"}:
             self._replace_named(entry)
 
@@ -413,7 +387,9 @@ class Ledger:
             and same_subject(mine, theirs, updates=updates)
         ]
 
-    def _compare_words(self, entry: Entry, similar: Mapping[int, int], *, updates: bool) -> None:
+    def _compare_words(
+        self, entry: Entry, f: Found, similar: Mapping[int, int], *, updates: bool
+    ) -> None:
         """Compare with statements of the same kind that share most words."""
         mine = self._traits[entry.id].words
         if entry.kind in {*CHOICES, "rule"} and self._replace_alternative(entry, updates=updates):
@@ -422,7 +398,7 @@ class Ledger:
         read = _native.ReadText(entry.text)
         scored = []
         for i, shared in similar.items():
-            if shared < least or not _comparable(entry.kind, self._entries[i].kind):
+            if shared < least or not comparable_kinds(entry.kind, self._entries[i].kind):
                 continue
             other, theirs = self._entries[i], self._traits[i].words
             share = shared / min(len(mine), len(theirs))
@@ -430,6 +406,11 @@ class Ledger:
                 continue
             if updates and entry.kind in CHOICES and elsewhere(entry.text, other.text):
                 continue
+            permits = entry.kind == "permission" or f.flags & RETRACTS
+            if (permits and narrows(entry.text, other.text)) or (
+                updates and adds(entry.text, other.text)
+            ):
+                continue  # an exception: both bind
             if updates and replaces(entry.kind, shared, len(mine), len(theirs)):
                 scored.append((share, i))
             elif (shared >= 2 and share >= 0.6 and opposed(read, other.text)) or (
@@ -455,7 +436,7 @@ class Ledger:
         for i in found:
             other = self._entries[i]
             ruled = "rule" in {entry.kind, other.kind}
-            alike = _comparable(entry.kind, other.kind) if ruled else entry.kind == other.kind
+            alike = comparable_kinds(entry.kind, other.kind) if ruled else entry.kind == other.kind
             if not alike or entry.message == other.message:
                 continue
             theirs = family_words(other.text)
@@ -475,7 +456,7 @@ class Ledger:
         for i in self._live:
             other = self._entries[i]
             uses = other.kind == "value" and not self._traits[i].about  # "we use X"
-            if i == entry.id or not (uses or _comparable("decision", other.kind)):
+            if i == entry.id or not (uses or comparable_kinds("decision", other.kind)):
                 continue
             rejected = replaced_names(other.text)
             theirs = family_words(other.text)
@@ -489,13 +470,18 @@ class Ledger:
             self._supersede(found[0], entry.id)
 
     def _retract(self, entry: Entry, similar: Mapping[int, int]) -> bool:
-        """Take back the one entry that a retraction names; where several fit, none."""
-        mine = self._traits[entry.id].words
-        scored = [
-            (shared / len(mine), i)
-            for i, shared in similar.items()
-            if shared >= 0.6 * len(mine) and shared >= 0.25 * len(self._traits[i].words)
-        ]
+        """Take back the one entry that a retraction names; where several fit, none.
+
+        An entry of which it names only a case is not taken back, nor is another permission.
+        """
+        scored = []
+        for i in similar:
+            other = self._entries[i]
+            if entry.kind == other.kind == "permission" or not lifts(entry.text, other.text):
+                continue
+            share = covers(entry.text, other.text)
+            if share >= 0.25:
+                scored.append((share, i))
         best = max(scored, default=None)
         if best is None or sum(share == best[0] for share, _ in scored) > 1:
             return False
@@ -503,7 +489,12 @@ class Ledger:
         return True
 
     def _supersede(self, old: int, new: int) -> None:
-        """Replace an entry, unless somebody of a higher rank said it; then both are marked."""
+        """Replace an entry, unless somebody of a higher rank said it; then both are marked.
+
+        What holds once or on a condition replaces nothing that holds without.
+        """
+        if holds_only_if(self._entries[new].text, self._entries[old].text):
+            return
         if _rank(self._entries[new]) < _rank(self._entries[old]):
             self._contradict(old, new)
             return
@@ -637,7 +628,3 @@ def render(entries: Sequence[Entry]) -> str:
 
 def _rank(entry: Entry) -> int:
     return _RANK.get(entry.source, 1)
-
-
-def _comparable(kind: str, other: str) -> bool:
-    return kind == other or other in _GROUPS.get(kind, ())

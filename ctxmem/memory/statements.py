@@ -8,11 +8,16 @@ from ctxmem import _native
 from ctxmem.memory.asides import asides_apart
 from ctxmem.memory.authorship import own_words, reported
 from ctxmem.memory.long_texts import LongTexts
+from ctxmem.memory.narrowing import is_of_one_answer
 from ctxmem.memory.subjects import adjusted, denies, meant_by_it, subject_of, without_newer
 from ctxmem.memory.traits import VALUED
 
 UPDATES, RETRACTS = 1, 8
 """Flags of a statement: it changes what was said; it takes something back."""
+
+
+_OF_ANSWERS = frozenset({"rule", "instruction", "preference", "limit"})
+"""Kinds that say how to answer: what is for one answer only does not bind later ones."""
 
 
 class Found(NamedTuple):
@@ -45,6 +50,9 @@ def _statements(text: str, replies: bool, trusted: bool) -> list[Found]:
         read, replies, trusted
     ).tolist():
         if not (replies or trusted) and reported(text[start:end]):
+            continue
+        said = text[start:end]
+        if kinds[k] in _OF_ANSWERS and not (replies or trusted) and is_of_one_answer(said):
             continue
         subject, value, extra = "", text[v0:v1], 0
         if kinds[k] in VALUED:

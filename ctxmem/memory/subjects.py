@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['’._/@:-][^\W_]+)*")
+_ELIDED = re.compile(r"^(?:[cdjlmnst]|qu)'(?=\w{2})")
+"""Short French words before a vowel: "d'emojis"."""
 _ENDINGS = ("ing", "ed", "es", "s")
 
 STOP = frozenset(
@@ -196,7 +198,7 @@ _SHORT_ANSWER = 500
 @lru_cache(maxsize=4096)
 def stem(word: str) -> str:
     """Return a word without its inflection, for comparing only."""
-    word = word.lower().replace("’", "'").removesuffix("'s")
+    word = _ELIDED.sub("", word.lower().replace("’", "'").removesuffix("'s"))
     for ending in _ENDINGS:
         if len(word) > len(ending) + 2 and word.endswith(ending) and not word.endswith("ss"):
             return word[: -len(ending)].removesuffix("e")

@@ -26,6 +26,16 @@ from ctxmem.memory.subjects import about as about_of
 
 CHOICES = frozenset({"instruction", "preference", "decision"})
 """Kinds that choose one of several."""
+_GROUPS = {
+    kind: group
+    for group in (
+        frozenset({"preference", "decision", "correction"}),
+        frozenset({"rule", "instruction", "permission"}),
+    )
+    for kind in group
+}
+"""Kinds of which one may replace another."""
+_GROUPS["correction"] |= {"fact"}
 VALUED = frozenset({"value", "limit", "deadline", "correction"})
 """Kinds that state a value."""
 
@@ -191,6 +201,11 @@ def unit_of(text: str, value: str) -> str:
     return _measure(value, before, behind) or stem(word)
 
 
+def comparable_kinds(kind: str, other: str) -> bool:
+    """Whether a statement of a kind can replace or contradict one of another kind."""
+    return kind == other or other in _GROUPS.get(kind, ())
+
+
 def comparable(one: Traits, other: Traits) -> bool:
     """Whether two values can be of one thing: no time for a date, and no hours for megabytes."""
     if one.measure and other.measure and one.measure != other.measure:
@@ -213,6 +228,8 @@ def same_subject(one: Traits, other: Traits, *, updates: bool) -> bool:
             return False
         units = {one.unit} | (one.about & other.about)
         mine, theirs = one.words - units, other.words - units
+        if theirs and theirs < mine and not mine - theirs <= _CHANGES:
+            return False  # a narrower case: "answers" and "answers about law"
         return mine == theirs or bool(mine & theirs) or (updates and mine <= _CHANGES)
     labels = {label for _, label in one.scope[1] & other.scope[1]}
     return one.about - labels == other.about - labels != frozenset()

@@ -103,6 +103,7 @@ constexpr const char* kForms[] = {
     "instruction 7 - | ^ after/before each/every",
     "instruction 6 b | begin/start/end/finish/open/close/sign (off) ~3 with",
     "instruction 7 - | ^ first thing every/each",
+    "instruction 7 u | ^ switch/change/go (back/over) to metric/imperial/celsius/fahrenheit/tabs/spaces/markdown/english/french/german/spanish/italian/portuguese/dutch",
     "instruction 8 q | in your (next/future/own/written) reply/replies/answer/answers/response/responses/messages/summary/summaries",
     "instruction 7 qc | when/whenever/if you %verb ~5 ^ (please) %verb ~2 it/them/me/the/a/an/your/my/each/in/at/as/with",
     "instruction 7 b | be (more/as/a/bit/very/less) brief/concise/honest/blunt/direct/specific/formal/polite/strict/critical/terse/succinct/gentle/verbose",

@@ -20,6 +20,7 @@ struct Word {
     std::uint32_t roles;
     bool number, named, quoted, starts, comma;  // comma: punctuation is between it and the last
     bool conditional;                           // in a condition
+    bool supposed;                              // in a condition inside of a question
     bool inflected;                             // ends in -ed, -ing or -s
     bool ing, identifier;                       // ends in -ing; has a sign or capitals inside
     bool assigned;                              // a colon or an equals sign is before it
@@ -117,6 +118,15 @@ constexpr std::array<std::string_view, 40> kClosers = {"ok",
                                                        "alsjeblieft",
                                                        "alstublieft",
                                                        "graag"};
+// What begins a question about whether something is to be done; a question about what would be; what
+// begins a thing that is only thought of: "a budget of".
+constexpr std::array<std::string_view, 6> kWhether = {"should", "shall",   "soll",
+                                                      "sollte", "sollten", "sollen"};
+constexpr std::array<std::string_view, 12> kWould = {"would", "could",  "might",   "wäre",
+                                                     "würde", "könnte", "serait",  "pourrait",
+                                                     "sería", "podría", "sarebbe", "seria"};
+constexpr std::array<std::string_view, 9> kOneOfSome = {"a",  "an",  "ein", "einem", "eine",
+                                                        "un", "una", "um",  "een"};
 constexpr std::array<std::string_view, 4> kAsking = {"can", "could", "would", "will"};
 
 inline bool is_word_char(std::uint8_t bits) { return (bits & 7) >= 1 && (bits & 7) <= 5; }
@@ -435,6 +445,7 @@ private:
             question_ = 0;
             tagged_ = agreed_ && !begins_question();
         }
+        find_supposed();
         find_force();
         find_subject();
         if (question_ + 1 < words_.size()) {
@@ -442,6 +453,25 @@ private:
             const auto raw = text_.substr(next.from, next.to - next.from);
             asks_for_ = raw == "you" || raw == "please";
         }
+    }
+
+    // "Would it help if my budget is 2,000 euros?": what a question supposes, up to the next clause.
+    void find_supposed() {
+        bool supposed = false;
+        for (std::size_t i = question_; i < words_.size(); ++i) {
+            if (words_[i].comma && words_[i].starts) supposed = false;
+            words_[i].supposed = supposed;
+            supposed |= begins_condition(i);
+        }
+    }
+
+    // "se" and "als" are other words, too ("se ajusta", "mehr als"), but not before an owner.
+    bool begins_condition(std::size_t at) const {
+        if ((words_[at].roles & kIf) == 0) return false;
+        if (!raw_is(at, "se") && !raw_is(at, "als")) return true;
+        if (at + 1 >= words_.size() || raw_is(at + 1, "mein") || raw_is(at + 1, "meine"))
+            return false;
+        return (words_[at + 1].roles & (kOwner | kArticle)) != 0;
     }
 
     // "No emojis please": where the words begin that only close the sentence.
@@ -512,7 +542,7 @@ private:
             if (raw.size() == word.size() && (raw[0] | 0x20) == word[0] &&
                 raw.substr(1) == word.substr(1))
                 return true;
-        return false;
+        return (raw_is(0, "what") && raw_is(1, "if")) || (raw_is(0, "was") && raw_is(1, "wenn"));
     }
 
 protected:

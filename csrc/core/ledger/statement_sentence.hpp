@@ -142,7 +142,7 @@ private:
 
     bool blocked(std::size_t at, const Phrase& phrase) const {
         const Word& word = words_[at];
-        if (word.quoted || unsaid_) return true;
+        if (word.quoted || word.supposed || unsaid_) return true;
         if (kDoubted >> phrase.kind & 1 && hedge_ < at && at < hedge_ + 7 &&
             (words_[at].roles & kOwner) == 0 && (words_[at - 1].roles & kOwner) == 0 &&
             !(words_[at].starts && words_[at].comma) && !turns(hedge_, at))
@@ -156,6 +156,7 @@ private:
                                phrase.kind == static_cast<int>(StatementKind::instruction));
         if (at >= question_ && !phrase.question && !phrase.request && !asked_to) return true;
         if (at >= question_ && phrase.question && at > 0 && asks_about(at, phrase)) return true;
+        if (at >= question_ && weighs(at, phrase)) return true;
         return (word.conditional && !phrase.condition) || at > reported_ + 1;
     }
 
@@ -185,6 +186,22 @@ private:
         if (stated && at <= question_ + 3 && (words_[question_].roles & kCopula) != 0) return true;
         if (words_[at].starts || asks_for_) return false;
         return phrase.kind == static_cast<int>(StatementKind::rule) || phrase.condition;
+    }
+
+    // "Would a budget of 2,000 euros help?", "Should you answer in English from now on?"
+    bool weighs(std::size_t at, const Phrase& phrase) const {
+        std::size_t first = at;
+        while (first > question_ && !(words_[first].comma && words_[first].starts)) --first;
+        if (first > question_) return false;
+        if (is_one_of(question_, kWhether))
+            return phrase.kind == static_cast<int>(StatementKind::instruction) ||
+                   phrase.kind == static_cast<int>(StatementKind::limit);
+        if (asks_for_ || phrase.kind != static_cast<int>(StatementKind::limit) || at == 0 ||
+            !is_one_of(at - 1, kOneOfSome))
+            return false;
+        for (std::size_t i = question_; i < words_.size(); ++i)
+            if (is_one_of(i, kWould)) return true;
+        return false;
     }
 
     // "The deadline was March 3": a value that no longer holds, unless it "was moved to" it.

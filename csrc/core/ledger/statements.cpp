@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/ledger/phrases.hpp"
+#include "core/ledger/rule_lists.hpp"
 #include "core/ledger/statement_sentence.hpp"
 #include "core/text/line_classifier.hpp"
 #include "core/text/outline_exceptions.hpp"
@@ -15,6 +16,7 @@ namespace {
 using namespace ledger;
 
 constexpr std::ptrdiff_t kMostListed = 3;
+constexpr std::size_t kLongestItem = 300;  // bytes of an item of a list of rules
 
 // Finds the paragraphs in which the author of the message speaks.
 class MessageReader {
@@ -55,17 +57,21 @@ public:
                        is_table_row(content) || rule_of(content) != 0 || is_log_line(content) ||
                        code_evidence(line, content) == 2 || begins_turn(content)) {
                 close();
+                rules_ = trusted_ && is_heading(content) && announces_rules(content);
             } else {
                 const Marker marker = marker_of(content);
                 if (marker.size != 0 && marker.size < content.size()) {
                     close();
                     open_ = true;
                     begin_ = line.first + marker.size;
+                    item_ = rules_;
                 } else if (!open_) {
                     open_ = true;
                     begin_ = line.first;
+                    item_ = rules_ = false;
                 }
                 end_ = line.last;
+                if (!item_ && ends_in_colon(content)) rules_ = announces_rules(content);
                 if (!trusted_ && content.back() == ':' && announces(content)) begin_paste(next);
             }
             at = next;
@@ -145,6 +151,8 @@ private:
             paragraph.requests |= i == 0 && sentence.begins_with(kRequests);
             if (!trusted_ && sentence.gives_text()) break;
         }
+        if (item_ && !replies_) take_item(before);
+        item_ = false;
         paragraphs_.push_back(paragraph);
         if (trusted_ || replies_) return;
         if (self) {
@@ -154,6 +162,27 @@ private:
             section_sentences_ += starts_.size();
             ++section_paragraphs_;
         }
+    }
+
+    // An item of a list of rules is a rule, whatever its form: "Secrets only in Vault".
+    void take_item(std::size_t before) {
+        for (std::size_t i = before; i < out_.size(); ++i)
+            out_[i].flags &= static_cast<std::uint8_t>(~kListed);
+        const std::size_t end = trim_space(text_, begin_, end_);
+        if (out_.size() > before || end <= begin_ || end - begin_ > kLongestItem ||
+            text_[end - 1] == '?')
+            return;
+        Statement rule{};
+        rule.kind = StatementKind::rule;
+        rule.strength = 6;
+        rule.start = rule.cue_start = static_cast<std::uint32_t>(begin_);
+        rule.end = rule.cue_end = static_cast<std::uint32_t>(end);
+        out_.push_back(rule);
+    }
+
+    static bool ends_in_colon(std::string_view content) {
+        const std::size_t last = content.find_last_not_of("*_ \t");
+        return last != std::string_view::npos && content[last] == ':';
     }
 
     // A sentence that restricts the statement before it is a part of that: without "This does not
@@ -277,6 +306,7 @@ private:
     bool replies_, trusted_;
     StopToken& stop_;
     bool open_ = false;
+    bool rules_ = false, item_ = false;  // in a list of rules; in an item of one
     std::size_t begin_ = 0, end_ = 0;
     int failed_ = 0;
     bool pasted_ = false, signed_ = false;  // in a pasted text; behind its sign-off
