@@ -125,6 +125,9 @@ constexpr std::array<std::string_view, 6> kWhether = {"should", "shall",   "soll
 constexpr std::array<std::string_view, 12> kWould = {"would", "could",  "might",   "wäre",
                                                      "würde", "könnte", "serait",  "pourrait",
                                                      "sería", "podría", "sarebbe", "seria"};
+// What a question about a value begins with, beside the words above.
+constexpr std::array<std::string_view, 9> kDoes = {"does", "do",  "did", "is",    "are",
+                                                   "will", "ist", "est", "reicht"};
 constexpr std::array<std::string_view, 9> kOneOfSome = {"a",  "an",  "ein", "einem", "eine",
                                                         "un", "una", "um",  "een"};
 constexpr std::array<std::string_view, 4> kAsking = {"can", "could", "would", "will"};

@@ -188,7 +188,7 @@ private:
         return phrase.kind == static_cast<int>(StatementKind::rule) || phrase.condition;
     }
 
-    // "Would a budget of 2,000 euros help?", "Should you answer in English from now on?"
+    // A clause that only considers: "Would a budget of 2,000 euros help?", "Should you answer in English from now on?"
     bool weighs(std::size_t at, const Phrase& phrase) const {
         std::size_t first = at;
         while (first > question_ && !(words_[first].comma && words_[first].starts)) --first;
@@ -196,7 +196,15 @@ private:
         if (is_one_of(question_, kWhether))
             return phrase.kind == static_cast<int>(StatementKind::instruction) ||
                    phrase.kind == static_cast<int>(StatementKind::limit);
-        if (asks_for_ || phrase.kind != static_cast<int>(StatementKind::limit) || at == 0 ||
+        if (asks_for_) return false;
+        const bool stated = phrase.kind == static_cast<int>(StatementKind::limit) ||
+                            phrase.kind == static_cast<int>(StatementKind::deadline) ||
+                            phrase.kind == static_cast<int>(StatementKind::value);
+        // "Would the deadline of May 10 work?"
+        if (stated && at > question_ &&
+            (is_one_of(question_, kWould) || is_one_of(question_, kDoes)))
+            return true;
+        if (phrase.kind != static_cast<int>(StatementKind::limit) || at == 0 ||
             !is_one_of(at - 1, kOneOfSome))
             return false;
         for (std::size_t i = question_; i < words_.size(); ++i)
