@@ -18,7 +18,7 @@ FOOTER = (
 )
 ALPHA = "Product Alpha. The guarantee of Alpha lasts two years. " + FOOTER
 BETA = "Product Beta. The guarantee of Beta lasts five years. " + FOOTER
-WATER = FOOTER + "It must not be cleaned with water."
+WATER = FOOTER + "It is cleaned with water only."
 
 PROSE = (
     "The mill was built beside the river in the spring of that year. Its wheel turned two stones, "
@@ -51,8 +51,8 @@ def test_a_sentence_is_joined_to_no_record_if_two_could_precede_it(ids):
         for order in itertools.permutations(chunks)
     }
     (text,) = shown
-    assert "by letter. It must not" not in text
-    assert text.endswith("…\nIt must not be cleaned with water.")
+    assert "by letter. It is cleaned" not in text
+    assert text.endswith("…\nIt is cleaned with water only.")
     assert 1 == text.count("service desk")
 
 
