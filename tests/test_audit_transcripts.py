@@ -8,6 +8,7 @@ import pytest
 from ctxmem.bench import transcripts
 
 from ctxmem import audit
+from ctxmem.auditing.sessions import Lines
 from ctxmem.pricing import PRICES
 
 
@@ -69,3 +70,11 @@ def test_what_repeats_in_sessions_and_their_requests_adds_up_to_the_total(found)
     assert sum(s["repeated"] for s in found.sessions) == found.totals["repeated_tokens"] > 0
     for session in found.sessions:
         assert sum(row["repeated"] for row in session["rows"]) == session["repeated"]
+
+
+def test_a_copied_line_with_two_events_is_one_copy():
+    lines = Lines()
+    events = ["restart 1", "turn 1", "turn 2"]
+    assert [lines.read(event, "first") for event in events] == ["new"] * 3
+    assert [lines.read(event, "second") for event in events] == ["copied"] * 3
+    assert lines.copies == 2

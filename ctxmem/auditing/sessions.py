@@ -188,6 +188,7 @@ class Lines:
 
     def __init__(self) -> None:
         self.copies = 0
+        self._counted = ""
         self._newer: set[int] = set()
         self._older: set[int] = set()
 
@@ -197,15 +198,22 @@ class Lines:
             return "new"
         here = key_of(f"{session}\0{line}")
         if self._knows(here):
-            self.copies += 1
+            self._count(line)
             return "again"
         anywhere = key_of(line)
         copied = self._knows(anywhere)
-        self.copies += copied
+        if copied:
+            self._count(line)
         self._newer |= {here, anywhere}
         if len(self._newer) > MOST_LINES:
             self._older, self._newer = self._newer, set()
         return "copied" if copied else "new"
+
+    def _count(self, line: str) -> None:
+        """Count a copy; a line with two events, a restart and a turn, is read twice in a row."""
+        name = line.rpartition(" ")[2]
+        self.copies += name != self._counted
+        self._counted = name
 
     def _knows(self, key: int) -> bool:
         return key in self._newer or key in self._older
