@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctxmem.candidates import Candidates
+from ctxmem.errors import BudgetError
 from ctxmem.report import first_words, passage_names
 from ctxmem.schema import Decision, Piece, Reason
 from ctxmem.selected import SelectionResult, Withheld
@@ -105,6 +106,21 @@ def _equal_to(table: Candidates, segment_kept: NDArray[np.bool_]) -> NDArray[np.
                 if found[at] < 0:
                     break
     return found
+
+
+def over_pinned(table: Candidates, budget: int, needed: int) -> BudgetError:
+    """Return the error that names the pins that do not fit."""
+    pinned = [i for i in range(len(table)) if table.chunks[i].pinned]
+    names = [table.id(i) for i in pinned]
+    shown = ", ".join(
+        f"{table.id(i)!r} (chunk {i}, {first_words(table.chunks[i].text)})" for i in pinned[:8]
+    )
+    shown += ", ..." if len(pinned) > 8 else ""
+    return BudgetError(
+        f"budget is {budget} tokens but the pinned chunks, with what they require, need {needed}; "
+        f"raise the budget or unpin: {shown}",
+        pinned=names,
+    )
 
 
 class _Account:

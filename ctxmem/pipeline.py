@@ -28,7 +28,7 @@ from ctxmem.dedup import (
     with_shown_versions,
 )
 from ctxmem.errors import InputError, warn_deprecated
-from ctxmem.explain import decide
+from ctxmem.explain import decide, over_pinned
 from ctxmem.outline import count_units, cut_segments, units_shown_alone, withheld_units
 from ctxmem.places import texts_and_starts
 from ctxmem.protocols import Compressor, Counter, Embed, Scorer
@@ -39,7 +39,6 @@ from ctxmem.selection import (
     WindowSelection,
     empty_selection,
     left_out,
-    over_pinned,
     represent_by_what_fits,
     shows_all,
 )

@@ -322,8 +322,8 @@ def test_pins_that_do_not_fit_are_named_by_their_place_and_first_words():
         pack(chunks, 3)
     first, second = e.value.pinned
     assert str(e.value).endswith(
-        f"unpin: {first!r} (chunk 1, 'Never ship a parcel abroad without the…'), "
-        f"'b' (chunk 2, 'Be brief.')"
+        f'unpin: {first!r} (chunk 1, "Never ship a parcel abroad without the…"), '
+        "'b' (chunk 2, \"Be brief.\")"
     )
     assert second == "b"
 

@@ -1,9 +1,10 @@
 """Select within a budget, with an upper bound on the value of any selection.
 
-window    the selection of a window: units, chunks, alternatives and sections as one problem
-result    what the native solver returns, and the kept ranges of text
-holders   the chunk that each segment of a window belongs to
-problems  packing problems as data: read, solve, explain
+window     the selection of a window: units, chunks, alternatives and sections as one problem
+conflicts  the constraints that no selection satisfies together
+result     what the native solver returns, and the kept ranges of text
+holders    the chunk that each segment of a window belongs to
+problems   packing problems as data: read, solve, explain
 """
 
 from ctxmem.selection.problems import Solution, explain, solve
@@ -16,7 +17,7 @@ from ctxmem.selection.result import (
     shows,
     shows_all,
 )
-from ctxmem.selection.window import WindowSelection, over_pinned, represent_by_what_fits
+from ctxmem.selection.window import WindowSelection, represent_by_what_fits
 
 __all__ = [
     "Range",
@@ -27,7 +28,6 @@ __all__ = [
     "kept_ranges",
     "largest_left_out",
     "left_out",
-    "over_pinned",
     "represent_by_what_fits",
     "shows",
     "shows_all",

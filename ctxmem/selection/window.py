@@ -14,6 +14,7 @@ from ctxmem.candidates import Candidates
 from ctxmem.errors import BudgetError, InputError
 from ctxmem.schema import Alternative, Section
 from ctxmem.selected import Prefix, RunCosts, SelectionResult
+from ctxmem.selection.conflicts import conflict
 from ctxmem.selection.holders import Holders
 from ctxmem.selection.requirement import (
     EXCLUDED,
@@ -40,8 +41,6 @@ LARGEST_COUNT = 2**30
 
 FEW = 64
 """Number of units up to which a problem is small."""
-
-_FIRST_WORDS = 40  # characters of a chunk's text by which an error names it
 
 CUTS = 8
 """Number of lengths of the previous window's prefix that are compared."""
@@ -98,7 +97,7 @@ class WindowSelection:
         self.bounded_at = -1  # the highest limit for which the bound is known
         self.relaxed = False  # the maxima of sections are raised for pins
         self.cut: int | None = None  # number of pieces of the prefix that stay
-        self.holders = Holders(table, self._pinned())
+        self.holders = Holders(table, self.pinned())
         self.rows = self._alternative_rows()
         self._read_units()
         self._read_bundles()
@@ -295,7 +294,7 @@ class WindowSelection:
         required = {need for others in needs.values() for need in others}
         # A pinned chunk with alternatives may be shown as one of them.
         with_rows = set(table.chunk[self.rows].tolist())
-        self.disjunctive = [i for i in self._pinned() if i in with_rows]
+        self.disjunctive = [i for i in self.pinned() if i in with_rows]
         required.update(self.disjunctive)
         represented = table.unique[table.group[table.unique] == table.unique].tolist()
         chunks = sorted({*(represented if self.whole else ()), *required})
@@ -365,12 +364,12 @@ class WindowSelection:
         requirement = np.full(len(self.tokens), OPTIONAL, dtype=np.uint8)
         segments = segment_requirement(self.table, whole=self.whole, careful=self.careful)
         requirement[: len(segments)] = segments
-        for i in self._pinned():
+        for i in self.pinned():
             if i not in self.disjunctive:
                 requirement[self._members(i)] = REQUIRED
         return requirement
 
-    def _pinned(self) -> list[int]:
+    def pinned(self) -> list[int]:
         """Return the pinned chunks and all that they require, directly or not."""
         table = self.table
         found = dict.fromkeys(table.unique[table.pinned[table.unique]].tolist())
@@ -478,51 +477,10 @@ class WindowSelection:
 
     def conflict(self, limit: int) -> BudgetError:
         """Return the error that names constraints that cannot be satisfied together."""
-        table = self.table
-        needed = [k for k, minimum in enumerate(self.minima.tolist()) if minimum]
-        pinned = self.disjunctive or (self.requirement == REQUIRED).any()
-        free = np.where(self.requirement == REQUIRED, OPTIONAL, self.requirement).astype(np.uint8)
-        pins_matter = bool(pinned) and not self._fails(free, limit, ())
-        requirement = self.requirement if pins_matter or not needed else free
-        dropped: list[int] = []
-        for k in needed:  # a constraint that can be dropped without a solution is no part of it
-            if self._fails(requirement, limit, (*dropped, k)):
-                dropped.append(k)
-        parts = [self._minimum(k) for k in needed if k not in dropped]
-        if pins_matter or not parts:
-            parts += [
-                f"chunk {table.id(i)!r} is pinned" for i in self._pinned() if table.pinned[i]
-            ][:8]
-            parts += [
-                f"section {part.name!r} has a maximum of {part.max:,} tokens"
-                for part in self.sections
-                if part.max is not None and part.max < limit and not parts[1:]
-            ][:8]
-        parts.append(f"the budget is {limit - self.costs.separator:,} tokens")
-        return BudgetError(
-            "these constraints conflict: "
-            + "; ".join(parts)
-            + ". Lower a minimum, unpin, or raise the budget"
-        )
+        return conflict(self, limit)
 
-    def _minimum(self, k: int) -> str:
-        """Return the minimum of a section in words, and its text if that has fewer tokens."""
-        part = self.sections[k]
-        inside = {j for j, other in enumerate(self.sections) if self._is_in(other, part)}
-        texts = np.isin(self.section, list(inside))
-        units = np.repeat(texts, np.diff(self.first)) & (self.requirement != EXCLUDED)
-        tokens = int(self.tokens[units].sum())
-        short = f", but its chunks have {tokens:,}" if tokens < part.min else ""
-        return f"section {part.name!r} has a minimum of {part.min:,} tokens{short}"
-
-    def _is_in(self, section: Section, outer: Section) -> bool:
-        parents = {part.name: part.parent for part in self.sections}
-        name: str | None = section.name
-        while name is not None and name != outer.name:
-            name = parents[name]
-        return name is not None
-
-    def _fails(self, requirement: NDArray[np.uint8], limit: int, without: Iterable[int]) -> bool:
+    def fails(self, requirement: NDArray[np.uint8], limit: int, without: Iterable[int]) -> bool:
+        """Return whether there is no selection, if sections do not have their minima."""
         return self._select(requirement, limit, without=without).outcome != "found"
 
     # The previous window
@@ -630,23 +588,3 @@ def represent_by_what_fits(table: Candidates, limit: int) -> None:
         if members and not table.pinned[rep]:
             best = min(members, key=lambda i: (-table.rrf_score[i], table.id(i)))
             table.group[table.group == rep] = best
-
-
-def _pin_words(table: Candidates, i: int) -> str:
-    """Return how an error names a chunk: its id, its index in the input and its first words."""
-    text = " ".join(table.chunks[i].text[:200].split())
-    words = text if len(text) <= _FIRST_WORDS else text[:_FIRST_WORDS].rsplit(" ", 1)[0] + "…"
-    return f"{table.id(i)!r} (chunk {i}, {words!r})"
-
-
-def over_pinned(table: Candidates, budget: int, needed: int) -> BudgetError:
-    """Return the error that names the pins that do not fit."""
-    pinned = [i for i in range(len(table)) if table.chunks[i].pinned]
-    names = [table.id(i) for i in pinned]
-    shown = ", ".join(_pin_words(table, i) for i in pinned[:8])
-    shown += ", ..." if len(pinned) > 8 else ""
-    return BudgetError(
-        f"budget is {budget} tokens but the pinned chunks, with what they require, need {needed}; "
-        f"raise the budget or unpin: {shown}",
-        pinned=names,
-    )
